@@ -1,0 +1,52 @@
+"""Tintype trains and runs image-to-image translation GANs.
+
+The public names are those in `__all__`; each is loaded on first use, so that `import tintype` is quick and needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tintype.api import evaluate, train
+    from tintype.errors import TintypeError
+    from tintype.image.file import DecodedImage, read_image, write_image
+    from tintype.inference.translator import Translator
+    from tintype.recipe import Recipe, load_recipe
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "DecodedImage",
+    "Recipe",
+    "TintypeError",
+    "Translator",
+    "evaluate",
+    "load_recipe",
+    "read_image",
+    "train",
+    "write_image",
+]
+
+_HOMES = {
+    "DecodedImage": "tintype.image.file",
+    "Recipe": "tintype.recipe",
+    "TintypeError": "tintype.errors",
+    "Translator": "tintype.inference.translator",
+    "evaluate": "tintype.api",
+    "load_recipe": "tintype.recipe",
+    "read_image": "tintype.image.file",
+    "train": "tintype.api",
+    "write_image": "tintype.image.file",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'tintype' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

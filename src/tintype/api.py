@@ -1,0 +1,97 @@
+"""What the commands and the Python interface share: whole jobs, from a recipe or a model to files. It needs `tintype[train]`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from tintype import training
+from tintype.data.cache import open_cache
+from tintype.data.dataset import evaluation_pair, open_data
+from tintype.data.source import find_items
+from tintype.data.split import Fingerprint
+from tintype.errors import DataError, UsageError
+from tintype.evaluation import Scores, TestPicture
+from tintype.evaluation import evaluate as _evaluate
+from tintype.inference.translator import Translator
+from tintype.recipe import Recipe, load_recipe
+from tintype.report import write_report
+from tintype.training.outcome import protocol
+from tintype.console import Reporter
+from tintype.training.rundir import RunDir
+
+
+def train(recipe: str | Path | Recipe, out: str | Path, overrides: Iterable[str] = (), *, reporter: Reporter | None = None) -> bool:
+    """Train a recipe in a run folder and write its report; see `tintype.training.train` for everything else."""
+    finished = training.train(recipe, out, overrides, reporter=reporter)
+    if finished:
+        write_report([Path(out)], RunDir(out).report)
+    return finished
+
+
+def evaluate(
+    model: str | Path,
+    data: str | Path | None = None,
+    *,
+    size: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Scores:
+    """Scores of a model beside the trivial baselines.
+
+    Args:
+        model: A run folder or a model file.
+        data: Folder of pictures laid out as the model's recipe says (colour pictures, or pairs); all of them are scored. Default:
+            the test pictures of the run folder.
+        size: Side in pixels of the centre crop; default: as the recipe says.
+
+    Raises:
+        DataError: There are no pictures, or all of them were trained on.
+    """
+    translator = Translator(model)
+    recipe = translator.card.recipe
+    size = size or recipe.evaluation.size or recipe.data.size
+    if data is None:
+        if not (Path(model) / "recipe.yaml").is_file():
+            raise UsageError(f"{model}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
+        own = open_data(load_recipe(Path(model) / "recipe.yaml"))
+        pictures = (TestPicture(pair.name, pair.source, pair.target) for pair in own.pictures("test", size))
+        return _evaluate(translator, pictures, protocol=protocol(recipe, "test", size, own.split.digest), progress=progress)
+
+    changes: dict[str, object] = {"path": str(data), "size": size, "load_size": None}
+    if recipe.data.kind == "folders":
+        changes["path_b"] = ""
+    spec = recipe.data.model_copy(update=changes)
+    cache = open_cache(find_items(spec), spec)
+    known = _trained_on(Path(model))
+    chosen = [number for number, print_ in enumerate(cache.fingerprints) if not (known and print_.sha256 in known)]
+    notes = [f"{name}: left out, {reason}" for name, reason in cache.unreadable]
+    if known is None:
+        notes.append("the model file does not list its training pictures; scores on any of those would flatter")
+    elif len(chosen) < len(cache):
+        notes.append(f"{len(cache) - len(chosen)} pictures were left out: the run trained on them or chose its checkpoint by them")
+    if not chosen:
+        raise DataError(f"{data}: every picture in it was trained on; give pictures that the model has not seen")
+    pairs = (evaluation_pair(cache, number, size, recipe) for number in chosen)
+    scores = _evaluate(
+        translator,
+        (TestPicture(pair.name, pair.source, pair.target) for pair in pairs),
+        protocol=protocol(recipe, "all of the folder", size, _digest(cache.fingerprints)),
+        progress=progress,
+    )
+    return scores.with_notes(notes)
+
+
+def _trained_on(model: Path) -> set[str] | None:
+    """Content hashes of the pictures that a run trained and validated on; None if only a model file is there."""
+    path = RunDir(model).split
+    if not path.is_file():
+        return None
+    split = json.loads(path.read_text(encoding="utf-8"))
+    return {split["files"][name] for part in ("train", "validation") for name in split[part]}
+
+
+def _digest(fingerprints: Iterable[Fingerprint]) -> str:
+    import hashlib
+
+    return hashlib.sha256("\n".join(sorted(one.sha256 for one in fingerprints)).encode()).hexdigest()[:16]

@@ -1,0 +1,37 @@
+"""Writing a file so that it is there whole or not at all. Nothing here knows what a file holds."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tintype.errors import OutputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on success it is flushed to disk and takes the name `path`.
+
+    The temporary name is hidden and ends in the suffix of `path`, for writers that choose their format by it. On any
+    error the temporary file is removed and an existing `path` stays as it was.
+
+    Raises:
+        OutputError: the body or the renaming met an OSError: no such folder, no right, no space.
+    """
+    temporary = path.with_name(f".{path.stem[:32]}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield temporary
+        with temporary.open("r+b") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise OutputError(
+            f"{path}: cannot be written ({error.strerror or error}); check that its folder exists, may be "
+            "written to and has space"
+        ) from error
+    finally:
+        with suppress(OSError):  # a folder that is no folder has nothing to remove
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,194 @@
+"""The command line: one function a command, none of them with logic of its own. Engines are imported inside the commands."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tintype.errors import MissingExtraError, TintypeError
+
+app = typer.Typer(
+    help="Turn one kind of picture into another: train and run image-to-image translation GANs.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+recipe_app = typer.Typer(help="Built-in recipes and the fields of a recipe.", no_args_is_help=True)
+data_app = typer.Typer(help="Look at a set of pictures before training on it.", no_args_is_help=True)
+app.add_typer(recipe_app, name="recipe")
+app.add_typer(data_app, name="data")
+
+Model = Annotated[Path, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+
+
+def main() -> None:
+    """Entry point: runs a command, and turns every deliberate error into one line and an exit code."""
+    try:
+        app()
+    except TintypeError as error:
+        fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = MissingExtraError(f"this command needs {error.name}, which the base install leaves out: pip install 'tintype[train]'")
+        fail(str(extra), extra.exit_code)
+    except KeyboardInterrupt:
+        fail("interrupted", 130)
+    except BrokenPipeError:  # whoever read our output has gone, as `| head` does
+        sys.stderr.close()
+        raise SystemExit(0) from None
+
+
+def fail(message: str, code: int) -> None:
+    """Print an error and leave."""
+    print(f"tintype: {message}", file=sys.stderr)  # noqa: T201
+    raise SystemExit(code)
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Folder for everything that the demo makes.")] = Path("demo")) -> None:
+    """Colour real Hubble pictures with a network that is trained before your eyes."""
+    from tintype.demo import run_demo
+
+    if not run_demo(out):
+        raise typer.Exit(130)
+
+
+@app.command()
+def train(
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or a YAML file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="section.field=value, as in data.path=photos.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder; default: runs/NAME.")] = None,
+) -> None:
+    """Train a recipe; the same command again goes on exactly where it stopped."""
+    from tintype.recipe import load_recipe
+
+    resolved = load_recipe(recipe, overrides or [])
+    from tintype import api
+
+    if not api.train(resolved, out or Path("runs") / resolved.name):
+        raise typer.Exit(130)
+
+
+@app.command()
+def translate(
+    inputs: Annotated[list[str], typer.Argument(help="Pictures, folders, glob patterns.")],
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Folder for the results; names and structure are kept.")],
+    strength: Annotated[float, typer.Option(help="Factor on predicted chroma.")] = 1.0,
+    direction: Annotated[str, typer.Option(help="ab or ba, for models with two directions.")] = "ab",
+    overwrite: Annotated[bool, typer.Option(help="Replace results that are there already.")] = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Translate pictures of any size with a trained model; a file that fails is named, the rest goes on."""
+    from tintype.command_line import translate_files
+
+    raise typer.Exit(translate_files(inputs, model, out, strength, direction, overwrite, as_json))
+
+
+@app.command()
+def evaluate(
+    model: Model,
+    data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
+    size: Annotated[int | None, typer.Option(min=8, help="Side in pixels of the centre crop.")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")] = None,
+) -> None:
+    """Score a model beside the trivial baselines."""
+    from tintype.command_line import evaluate_model
+
+    evaluate_model(model, data, size, json_file)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders.")],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Write one self-contained page about one or several runs."""
+    from tintype.report import write_report
+
+    typer.echo(write_report(runs, out))
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A run folder or a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+) -> None:
+    """Write a model as ONNX, compared with torch before it takes its name."""
+    from tintype.command_line import export_model
+
+    export_model(model, out)
+
+
+@app.command()
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A run folder or a model file.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Show what a model file says about itself."""
+    from tintype.command_line import inspect_model
+
+    inspect_model(file, as_json)
+
+
+@recipe_app.command("list")
+def recipe_list() -> None:
+    """List the built-in recipes."""
+    from tintype.recipe import load_recipe, preset_names
+
+    names = preset_names()
+    for name in names:
+        typer.echo(f"{name:<{max(map(len, names))}}  {load_recipe(name).description}")
+
+
+@recipe_app.command("show")
+def recipe_show(
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or a YAML file.")],
+    overrides: Annotated[list[str] | None, typer.Argument(help="section.field=value")] = None,
+) -> None:
+    """Print a recipe with every field written out."""
+    from tintype.recipe import dump_recipe, load_recipe
+
+    typer.echo(dump_recipe(load_recipe(recipe, overrides or [])), nl=False)
+
+
+@recipe_app.command("schema")
+def recipe_schema() -> None:
+    """Print the JSON schema of a recipe: every field with its meaning, type and default."""
+    from tintype.recipe import Recipe
+
+    typer.echo(json.dumps(Recipe.model_json_schema(), indent=1))
+
+
+@data_app.command("check")
+def data_check(
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures.")],
+    kind: Annotated[str | None, typer.Option(help="colour, folders or side_by_side; default: found out.")] = None,
+    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of sources and targets.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Say what is in a folder of pictures, and what is wrong with it."""
+    from tintype.command_line import check_data
+
+    check_data(folder, kind, sheet, as_json)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from tintype import __version__
+
+        typer.echo(f"tintype {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    pass

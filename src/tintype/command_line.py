@@ -1,0 +1,123 @@
+"""What the longer commands do and print; `cli.py` holds their names and options."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import get_args
+
+from tintype.atomic import atomic_path
+from tintype.console import Reporter
+from tintype.errors import UsageError
+from tintype.inference.modelfile import Direction, find_model, read_card
+
+
+def translate_files(
+    inputs: list[str], model: Path, out: Path, strength: float, direction: str, overwrite: bool, as_json: bool
+) -> int:
+    """Translate, print a line for each file that needs one, and return the exit code: 1 if a file failed."""
+    from tintype.inference.batch import Result, plan_batch, run_batch
+    from tintype.inference.translator import Translator
+
+    if direction not in get_args(Direction):
+        raise UsageError(f"--direction {direction}: choose ab or ba")
+    translator = Translator(model, direction)  # type: ignore[arg-type]  # checked above; mypy cannot follow get_args
+    plan = plan_batch(inputs, out)
+    results: list[Result] = []
+    with Reporter() as say:
+        work = run_batch(plan, translator, strength=strength, overwrite=overwrite)
+        say.begin("translating", len(plan.jobs))
+        for result in work:
+            results.append(result)
+            say.update(len(results), len(plan.jobs), result.input.name)
+            if as_json:
+                print(json.dumps(dataclasses.asdict(result), default=str))  # noqa: T201
+            if result.status == "failed":
+                say.line(f"failed: {result.reason}")
+            else:
+                for warning in result.warnings:
+                    say.line(f"{result.input}: {warning}")
+        say.end()
+        count = {status: sum(result.status == status for result in results) for status in ("done", "kept", "failed")}
+        parts = [f"{count['done']} pictures translated into {out}"]
+        if count["kept"]:
+            parts.append(f"{count['kept']} kept as they were there already (--overwrite replaces them)")
+        if plan.passed_over:
+            parts.append(f"{plan.passed_over} files passed over as no pictures")
+        if count["failed"]:
+            parts.append(f"{count['failed']} failed")
+        say.line(", ".join(parts))
+        if not plan.jobs:
+            raise UsageError(f"{', '.join(inputs)}: no pictures in there")
+    return 1 if count["failed"] else 0
+
+
+def evaluate_model(model: Path, data: Path | None, size: int | None, json_file: Path | None) -> None:
+    """Print the table of scores; write them as JSON where that is asked for."""
+    from tintype import api
+    from tintype.evaluation import format_scores
+
+    with Reporter() as say:
+        say.begin("scoring", 0)
+        scores = api.evaluate(model, data, size=size, progress=lambda done: say.update(done, done))
+    text = json.dumps(scores.to_dict(), indent=1)
+    if json_file is not None and str(json_file) == "-":
+        print(text)  # noqa: T201
+        return
+    if json_file is not None:
+        with atomic_path(json_file) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    print(format_scores(scores))  # noqa: T201
+
+
+def export_model(model: Path, out: Path) -> None:
+    """Write a model as ONNX and say how far it is from torch."""
+    from tintype.inference.onnx import export_onnx
+    from tintype.inference.torch_runtime import load_network
+
+    path = model / "model.safetensors" if model.is_dir() else model
+    if path.suffix != ".safetensors":
+        raise UsageError(f"{model}: only .safetensors models are exported; give that file or its run folder")
+    if out.suffix != ".onnx":
+        raise UsageError(f"--out {out}: must end in .onnx")
+    network, card = load_network(path)
+    check = export_onnx(network, card, out)
+    print(f"{out}: differs from torch by at most {check.max_difference:.2g}")  # noqa: T201
+
+
+def inspect_model(file: Path, as_json: bool) -> None:
+    """Print a model's card."""
+    path = find_model(file)
+    card = read_card(path)
+    if as_json:
+        print(card.model_dump_json(indent=1))  # noqa: T201
+        return
+    recipe = card.recipe
+    rows = {
+        "file": path,
+        "recipe": f"{recipe.name}, digest {recipe.digest}",
+        "what it does": recipe.description,
+        "codec": recipe.codec.kind,
+        "trained": f"{card.step:,} steps, {card.images_seen:,} pictures seen, with Tintype {card.tintype_version}",
+        "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
+        "calibrated strength": card.strength,
+        "scores": card.scores.get("verdict", "none"),
+    }
+    print("\n".join(f"{key + ':':<21}{value}" for key, value in rows.items()))  # noqa: T201
+
+
+def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool) -> None:
+    """Print what is in a folder of pictures; draw the contact sheet where that is asked for."""
+    from tintype.data.check import Kind, check_folder, draw_sheet
+
+    if kind is not None and kind not in get_args(Kind):
+        raise UsageError(f"--kind {kind}: choose {', '.join(get_args(Kind))}")
+    with Reporter() as say:
+        say.begin("looking at pictures", 0)
+        report = check_folder(folder, kind, progress=say.update)  # type: ignore[arg-type]  # checked above
+    print(json.dumps(report.to_dict(), indent=1) if as_json else report.to_text())  # noqa: T201
+    if sheet is not None:
+        draw_sheet(report, sheet)
+        print(f"contact sheet: {sheet}", file=sys.stderr)  # noqa: T201

@@ -1,0 +1,193 @@
+"""Where pictures come from: a data section of a recipe -> the items of the set, found and paired, none of them opened.
+
+Three layouts, named by `data.kind`:
+
+    colour          FOLDER/**/picture                   the source is made from the target later
+    folders         FOLDER/A/**/name.*, FOLDER/B/**/name.*, or `path` and `path_b`; paired by path without suffix
+    side_by_side    FOLDER/**/picture                   A in the left half, B in the right one
+
+In each, a top level of `train/` and any of `val/` (`valid/`, `validation/`) and `test/` gives the split. Nothing is
+left out silently: a picture without a partner, or outside the split folders, is an error that names it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tintype.errors import DataError, UsageError
+from tintype.image.file import PICTURE_SUFFIXES, find_pictures
+from tintype.recipe.schema import ColourData, DataSpec, FoldersData, SideBySideData
+
+SplitName = Literal["train", "validation", "test"]
+Direction = Literal["ab", "ba"]
+
+SPLIT_FOLDERS: dict[str, SplitName] = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+_BUNDLED = "bundled:"
+_NAMED = 3  # names that an error lists before "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One sample of a set before it is read.
+
+    Attributes:
+        name: Relative POSIX path, unique in the set; of the picture in A where there are two.
+        target: File of the target; of both halves where `half` is set.
+        source: File of the source; None where it is made from the target or lies in the same file.
+        split: What the folders say, None where they say nothing.
+        half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
+    """
+
+    name: str
+    target: Path
+    source: Path | None = None
+    split: SplitName | None = None
+    half: Direction | None = None
+
+
+def bundled_folder(name: str) -> Path:
+    """Folder of a picture set that comes with the package.
+
+    Raises:
+        UsageError: There is no such set.
+    """
+    root = Path(__file__).parent / "bundled"
+    known = sorted(folder.name for folder in root.iterdir() if folder.is_dir())
+    if name not in known:
+        raise UsageError(
+            f"data.path: {_BUNDLED}{name} does not come with Tintype; there is {_listed(_BUNDLED + k for k in known)}"
+        )
+    return root / name
+
+
+def data_folder(path: str, field: str = "data.path") -> Path:
+    """The folder that a path of a recipe names: `bundled:NAME` or a folder on disk, `~` allowed.
+
+    Raises:
+        UsageError: The path is empty or names an unknown bundled set.
+        DataError: There is no such folder.
+    """
+    if not path:
+        raise UsageError(f"{field} is empty: give a folder of pictures, as in `tintype train RECIPE {field}=FOLDER`")
+    if path.startswith(_BUNDLED):
+        return bundled_folder(path.removeprefix(_BUNDLED))
+    folder = Path(path).expanduser()
+    if not folder.exists():
+        raise DataError(f"{path}: no such folder; {field} must name a folder of pictures")
+    if not folder.is_dir():
+        raise DataError(f"{path}: is a file; {field} must name a folder of pictures")
+    return folder
+
+
+def find_items(spec: DataSpec) -> tuple[Item, ...]:
+    """All items of a set, ordered by name.
+
+    Raises:
+        UsageError: A path is empty.
+        DataError: A folder is missing or empty, or pictures lack a partner or lie outside the split folders.
+    """
+    match spec:
+        case ColourData():
+            return tuple(
+                Item(name, path, split=split) for name, path, split in _pictures_with_split(data_folder(spec.path))
+            )
+        case SideBySideData():
+            return tuple(
+                Item(name, path, split=split, half=spec.direction)
+                for name, path, split in _pictures_with_split(data_folder(spec.path))
+            )
+        case FoldersData():
+            return _paired_items(spec)
+
+
+def count_other_files(folder: Path) -> int:
+    """Number of visible files below a folder that are no pictures by their suffix."""
+    return sum(
+        path.is_file() and path.suffix.lower() not in PICTURE_SUFFIXES
+        for path in folder.rglob("*")
+        if not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    )
+
+
+def find_pairs(spec: FoldersData) -> tuple[tuple[Item, ...], tuple[str, ...]]:
+    """The pairs of two folders, ordered by name, and the pictures that have no partner, as `FOLDER/NAME`.
+
+    Raises:
+        UsageError: A path is empty.
+        DataError: A folder is missing or holds no pictures, or two pictures claim the same partner.
+    """
+    folder_a = data_folder(spec.path)
+    if spec.path_b:
+        folder_b = data_folder(spec.path_b, "data.path_b")
+    else:
+        parent = folder_a
+        folder_a, folder_b = parent / "A", parent / "B"
+        for folder in (folder_a, folder_b):
+            if not folder.is_dir():
+                raise DataError(
+                    f"{parent}: no folder {folder.name}/ in it; data.kind=folders needs A/ and B/, or data.path_b too"
+                )
+    found_a, found_b = _by_stem(folder_a), _by_stem(folder_b)
+    items = []
+    for stem in found_a.keys() & found_b.keys():
+        (name, path_a, split), (_, path_b, _) = found_a[stem], found_b[stem]
+        source, target = (path_a, path_b) if spec.direction == "ab" else (path_b, path_a)
+        items.append(Item(name, target, source, split))
+    lonely = [f"{folder_a.name}/{found_a[stem][0]}" for stem in found_a if stem not in found_b]
+    lonely += [f"{folder_b.name}/{found_b[stem][0]}" for stem in found_b if stem not in found_a]
+    return tuple(sorted(items, key=lambda item: item.name)), tuple(lonely)
+
+
+def _paired_items(spec: FoldersData) -> tuple[Item, ...]:
+    items, lonely = find_pairs(spec)
+    where = f"{spec.path} and {spec.path_b}" if spec.path_b else spec.path
+    if not items:
+        raise DataError(
+            f"{where}: no two of the {len(lonely)} pictures pair up; partners need the same relative path, suffix aside"
+        )
+    if lonely:
+        raise DataError(
+            f"{where}: {len(lonely)} pictures have no partner: {_listed(lonely)}; add the partners or move these away"
+        )
+    return items
+
+
+def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:
+    found: dict[str, tuple[str, Path, SplitName | None]] = {}
+    for name, path, split in _pictures_with_split(folder):
+        stem = name.removesuffix(path.suffix)
+        if stem in found:
+            raise DataError(f"{folder}: {found[stem][0]} and {name} claim the same partner; move one of them away")
+        found[stem] = (name, path, split)
+    return found
+
+
+def _pictures_with_split(folder: Path) -> list[tuple[str, Path, SplitName | None]]:
+    named = [(path.relative_to(folder).as_posix(), path) for path in find_pictures(folder)]
+    if not named:
+        others = count_other_files(folder)
+        what = f"none of its {others} files is a picture" if others else "holds no files"
+        raise DataError(f"{folder}: {what}; needed are pictures such as .jpg, .png or .tif")
+    tops = {name: name.split("/")[0] if "/" in name else "" for name, _ in named}
+    if "train" not in tops.values():  # a lone folder called "test" is a subject, not a split
+        return [(name, path, None) for name, path in named]
+    if stray := [name for name, _ in named if tops[name] not in SPLIT_FOLDERS]:
+        raise DataError(
+            f"{folder}: has a train/ folder, but {len(stray)} pictures lie outside train/, val/ and test/: "
+            f"{_listed(stray)}; move them into one of these"
+        )
+    return [(name, path, SPLIT_FOLDERS[tops[name]]) for name, path in named]
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")

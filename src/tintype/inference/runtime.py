@@ -1,0 +1,111 @@
+"""Running a network on numpy arrays: the `Runtime` protocol, and ONNX Runtime on the CPU, which needs no torch.
+
+`torch_runtime.py` holds the one for torch; it is imported only when a `.safetensors` model is opened.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, final
+
+import numpy as np
+
+from tintype.errors import MissingExtraError, ModelFileError
+from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_from_json, damaged
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+
+class Runtime(Protocol):
+    """Something that runs a network without random numbers, the same way every time."""
+
+    @property
+    def name(self) -> str:
+        """What runs it, for people: "ONNX Runtime (CPU)"."""
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """Model space in and out, float32: `n c h w` to `n c' h/output_stride w/output_stride`."""
+
+
+@final
+class OnnxRuntime:
+    """ONNX Runtime on the CPU.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not made by Tintype.
+    """
+
+    name = "ONNX Runtime (CPU)"
+
+    def __init__(self, path: Path, threads: int | None = None) -> None:
+        self._path = path
+        self._session, self.card = open_onnx(path, threads=threads)
+        self._input = self._session.get_inputs()[0].name
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        """See `Runtime`.
+
+        Raises:
+            ModelFileError: the network fails on this input.
+        """
+        try:
+            output: np.ndarray = self._session.run(None, {self._input: x})[0]
+        except Exception as error:  # ONNX Runtime's errors share no base but Exception
+            raise ModelFileError(
+                f"{self._path}: the network failed on an input of shape {x.shape} ({_first_line(error)})"
+            ) from error
+        return output
+
+
+def open_runtime(path: Path, threads: int | None = None) -> tuple[Runtime, ModelCard]:
+    """Make a model file of either format ready to run.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not made by Tintype.
+        MissingExtraError: it is a `.safetensors` file and torch is not installed.
+    """
+    if path.suffix == ".onnx":
+        onnx_runtime = OnnxRuntime(path, threads)
+        return onnx_runtime, onnx_runtime.card
+    try:
+        from tintype.inference.torch_runtime import load_torch_runtime
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        beside = path.with_suffix(".onnx")
+        other = f"use {beside}, which does not" if beside.is_file() else "use a .onnx model, which does not"
+        raise MissingExtraError(f'{path}: needs torch: pip install "tintype[train]", or {other}') from error
+    return load_torch_runtime(path)
+
+
+def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) -> tuple[InferenceSession, ModelCard]:
+    """A session on the CPU and the card; `optimise=False` is for reading the card only.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, or not made by Tintype.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # every error is raised as well, so printing it would only say it twice
+    options.intra_op_num_threads = threads or os.cpu_count() or 1
+    level = onnxruntime.GraphOptimizationLevel
+    options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+    try:
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        metadata = session.get_modelmeta().custom_metadata_map
+    except Exception as error:  # ONNX Runtime's errors share no base but Exception
+        raise damaged(path, error) from error
+    card = card_from_json(metadata.get(METADATA_KEY), path)
+    inputs, outputs = session.get_inputs(), session.get_outputs()
+    if (len(inputs), len(outputs)) != (1, 1) or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+        raise ModelFileError(
+            f"{path}: must have one float32 input `n c h w` and one output; export it again with Tintype"
+        )
+    return session, card
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0][:200]

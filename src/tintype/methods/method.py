@@ -1,0 +1,47 @@
+"""What the trainer asks of a method: networks, phases, one shared forward pass and named, weighted loss terms.
+
+A phase is one optimiser update. Networks that share an autograd graph share a phase. A new way of training is a new
+`Method`, never a flag in the trainer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Pictures in model space, `n c h w`; the target may be smaller by the generator's output stride."""
+
+    source: Tensor
+    target: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """One optimiser update: which networks it trains, at which of the recipe's rates, and how often."""
+
+    name: str
+    networks: tuple[str, ...]
+    rate: Literal["generator", "discriminator"]
+    every: int = 1
+
+
+class Method(Protocol):
+    """A way of training; `out` is whatever its own `forward` returned."""
+
+    networks: nn.ModuleDict
+    phases: tuple[Phase, ...]
+    exports: dict[str, str]
+    """File name suffix -> network that is shipped: {"": "generator"}, or one for each direction."""
+
+    def forward(self, batch: Batch) -> Any:  # noqa: ANN401 - private to each method
+        """One forward pass that all phases share."""
+        ...
+
+    def loss(self, phase: str, batch: Batch, out: Any) -> dict[str, Tensor]:  # noqa: ANN401
+        """The phase's loss terms, weights applied; their sum is differentiated, their names are logged."""
+        ...

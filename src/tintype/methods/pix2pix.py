@@ -1,0 +1,53 @@
+"""pix2pix (Isola et al. 2017): a conditional GAN on pairs, with an L1 term.
+
+The discriminator sees source and target joined by channel. Where the target is smaller than the source (chroma at a lower
+size), the source is reduced by area to it first. With no adversarial weight there is no discriminator at all.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from tintype import losses
+from tintype.methods.method import Batch, Phase
+from tintype.networks import build_discriminator, build_generator
+from tintype.recipe.schema import Recipe
+
+
+class Pix2Pix:
+    """Phases: discriminator, then generator, on one shared generator pass."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.spec = recipe.method
+        self.stride = recipe.output_stride
+        self.networks = nn.ModuleDict({"generator": build_generator(recipe)})
+        self.exports = {"": "generator"}
+        self.phases: tuple[Phase, ...] = (Phase("generator", ("generator",), "generator"),)
+        if self.spec.lambda_adversarial > 0:
+            self.networks["discriminator"] = build_discriminator(recipe)
+            self.phases = (Phase("discriminator", ("discriminator",), "discriminator"), *self.phases)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """The generated target."""
+        return self.networks["generator"](batch.source)
+
+    def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
+        """`d/real` and `d/fake`, or `g/adversarial` and `g/l1`; a term of weight 0 is left out."""
+        spec = self.spec
+        if phase == "discriminator":
+            real = losses.real_loss(self._judge(batch, batch.target), spec.adversarial)
+            fake = losses.fake_loss(self._judge(batch, out.detach()), spec.adversarial)
+            return {"d/real": spec.lambda_discriminator * real, "d/fake": spec.lambda_discriminator * fake}
+        terms = {}
+        if spec.lambda_adversarial > 0:
+            logits = self._judge(batch, out)
+            terms["g/adversarial"] = spec.lambda_adversarial * losses.generator_loss(logits, spec.adversarial)
+        if spec.lambda_l1 > 0:
+            terms["g/l1"] = spec.lambda_l1 * F.l1_loss(out, batch.target)
+        return terms
+
+    def _judge(self, batch: Batch, target: Tensor) -> Tensor:
+        condition = F.avg_pool2d(batch.source, self.stride) if self.stride > 1 else batch.source
+        return self.networks["discriminator"](torch.cat([condition, target], dim=1))

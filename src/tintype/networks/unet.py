@@ -1,0 +1,110 @@
+"""U-Net generator: halve the picture `levels` times, double it back, and join equal sizes by skip connections.
+
+Ronneberger et al. 2015 in the form of Isola et al. 2017 (pix2pix): 4x4 strided convolutions, pre-activation order, dropout
+in the middle blocks of the decoder. With `output_stride` above 1 the decoder stops early, so that chroma can be predicted
+at a lower size than the luminance it is predicted from.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from tintype.networks.blocks import doubling, needs_bias, norm_layer
+from tintype.recipe.schema import Norm
+
+
+def level_channels(filters: int, level: int) -> int:
+    """Channels after the convolution of a level: doubled each time, at most 8 times the first."""
+    return filters * min(2**level, 8)
+
+
+class UNet(nn.Module):
+    """`n c H W -> n c' H/output_stride W/output_stride`, both in [-1, 1]; H and W multiples of `multiple_of`."""
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        *,
+        filters: int = 64,
+        levels: int = 8,
+        norm: Norm = "batch",
+        dropout: float = 0.5,
+        upsample: Literal["transposed", "resize"] = "transposed",
+        output_stride: int = 1,
+    ) -> None:
+        super().__init__()
+        last = output_stride.bit_length() - 1
+        if output_stride != 2**last or last >= levels:
+            raise ValueError(f"output_stride {output_stride} must be a power of two below 2**levels = {2**levels}")
+        self.levels = levels
+        self.multiple_of = 2**levels
+        self.output_stride = output_stride
+        self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
+        self.receptive_radius_px = _receptive_radius(levels, last)
+
+        bias = needs_bias(norm)
+        self.down = nn.ModuleList()
+        for level in range(levels):
+            edge = level in (0, levels - 1)  # the outermost sees raw values, the innermost may be a single pixel
+            self.down.append(
+                nn.Sequential(
+                    nn.Identity() if level == 0 else nn.LeakyReLU(0.2),
+                    nn.Conv2d(
+                        channels_in if level == 0 else level_channels(filters, level - 1),
+                        level_channels(filters, level),
+                        kernel_size=4,
+                        stride=2,
+                        padding=1,
+                        bias=bias,
+                    ),
+                    nn.Identity() if edge else norm_layer(norm, level_channels(filters, level)),
+                )
+            )
+
+        first_middle = max(1, min(4, levels - 2))
+        self.up = nn.ModuleDict()
+        for level in range(levels - 1, last - 1, -1):
+            channels = level_channels(filters, level) * (1 if level == levels - 1 else 2)  # joined with the skip
+            if level == last:
+                self.up[str(level)] = nn.Sequential(
+                    nn.ReLU(), doubling(upsample, channels, channels_out, bias=True), nn.Tanh()
+                )
+                continue
+            below = level_channels(filters, level - 1)
+            middle = first_middle <= level <= levels - 2 and dropout > 0
+            self.up[str(level)] = nn.Sequential(
+                nn.ReLU(),
+                doubling(upsample, channels, below, bias=bias),
+                norm_layer(norm, below),
+                nn.Dropout(dropout) if middle else nn.Identity(),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Translate a batch in model space."""
+        skips: list[Tensor] = []
+        for block in self.down:
+            x = block(x)
+            skips.append(x)
+        x = skips.pop()
+        for block in self.up.values():
+            x = block(x)
+            if skips and not isinstance(block[-1], nn.Tanh):
+                x = torch.cat([skips.pop(), x], dim=1)
+        return x
+
+
+def _receptive_radius(levels: int, last: int = 0) -> int:
+    """Input pixels on either side of an output pixel (of 2**last input pixels) that can change it, on the deepest path."""
+    radius = 0
+    for output in range(2 ** (levels - last)):
+        low = high = output
+        for _ in range(levels - last):  # either way of doubling: output o looks at inputs (o - 1) // 2 to (o + 1) // 2
+            low, high = (low - 1) // 2, (high + 1) // 2
+        for _ in range(levels):  # 4x4 convolution, stride 2, padding 1: output o looks at inputs 2o - 1 to 2o + 2
+            low, high = 2 * low - 1, 2 * high + 2
+        radius = max(radius, output * 2**last - low, high - (output + 1) * 2**last + 1)
+    return radius

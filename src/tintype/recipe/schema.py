@@ -1,0 +1,319 @@
+"""The recipe: everything that decides a training run, as plain frozen data.
+
+One section a concern; a field that chooses between alternatives is called `kind` and the alternatives are tagged unions.
+Nothing here imports torch or touches a file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of
+each layer (`networks.build_generator`, `image.codec.build_codec`, ...) turn sections into objects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Grey = Literal["lab", "rec601"]
+Norm = Literal["batch", "instance", "none"]
+
+
+class Section(BaseModel):
+    """Common behaviour of all sections: immutable, and unknown fields are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+class AugmentSpec(Section):
+    """Random changes of a training sample; source and target always get the same one."""
+
+    flip: bool = Field(True, description="Mirror left and right with probability 1/2.")
+    flip_vertical: bool = Field(False, description="Mirror top and bottom with probability 1/2.")
+    quarter_turns: bool = Field(False, description="Rotate by a random multiple of 90 degrees.")
+    angle: float = Field(0.0, ge=0, le=180, description="Rotate by a random angle up to this many degrees either way.")
+    zoom: float = Field(1.0, ge=1, le=4, description="Enlarge by a random factor between 1 and this one.")
+
+
+class SplitSpec(Section):
+    """Fractions of the pictures that are kept from training; ignored where folders name the splits."""
+
+    validation: float = Field(0.15, ge=0, lt=1)
+    test: float = Field(0.2, ge=0, lt=1)
+    near_duplicates: int = Field(
+        6, ge=0, le=32, description="Pictures whose 64-bit perceptual hashes differ in at most this many bits stay together."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train(self) -> SplitSpec:
+        if self.validation + self.test >= 1:
+            raise ValueError("validation + test must be below 1, or nothing is left to train on")
+        return self
+
+
+class _DataBase(Section):
+    path: str = Field("", description="Folder of pictures, or 'bundled:hubble' for the set that comes with Tintype.")
+    size: int = Field(256, ge=8, le=4096, description="Side in pixels of a training crop; model size in use.")
+    load_size: int | None = Field(
+        None, ge=8, le=8192, description="Shorter side in pixels that pictures are reduced to before cropping; default: size."
+    )
+    augment: AugmentSpec = AugmentSpec()
+    split: SplitSpec = SplitSpec()
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> _DataBase:
+        if self.load_size is not None and self.load_size < self.size:
+            raise ValueError(f"load_size ({self.load_size}) must be at least size ({self.size})")
+        return self
+
+    @property
+    def shorter_side(self) -> int:
+        """Shorter side in pixels of the cached pictures."""
+        return self.load_size or self.size
+
+
+class ColourData(_DataBase):
+    """A folder of colour pictures; the grey source is made on the fly as `codec.grey` says."""
+
+    kind: Literal["colour"] = "colour"
+
+
+class FoldersData(_DataBase):
+    """Two folders whose pictures are paired by name: PATH/A and PATH/B, or `path` and `path_b`."""
+
+    kind: Literal["folders"] = "folders"
+    path_b: str = Field("", description="Folder of the second domain; empty: PATH/A and PATH/B.")
+    direction: Literal["ab", "ba"] = Field("ab", description="Which domain is the source.")
+
+
+class SideBySideData(_DataBase):
+    """Files that hold A in their left and B in their right half, in train/ val/ test/ or in one folder."""
+
+    kind: Literal["side_by_side"] = "side_by_side"
+    direction: Literal["ab", "ba"] = Field("ab", description="Which half is the source.")
+
+
+DataSpec = Annotated[ColourData | FoldersData | SideBySideData, Field(discriminator="kind")]
+
+
+# --- codec -----------------------------------------------------------------------------------------------------------
+
+
+class RgbCodec(Section):
+    """Target is RGB in [-1, 1]; the source is RGB too, or one grey channel."""
+
+    kind: Literal["rgb"] = "rgb"
+    source: Literal["grey", "rgb"] = "rgb"
+    grey: Grey = Field("rec601", description="How a colour picture is turned grey.")
+
+
+class GrayCodec(Section):
+    """One grey channel in, one out."""
+
+    kind: Literal["gray"] = "gray"
+    grey: Grey = Field("rec601", description="How a colour picture is turned grey.")
+
+
+class LabCodec(Section):
+    """L*/50 - 1 in, (a*, b*)/110 out; the luminance of the input is kept at full resolution."""
+
+    kind: Literal["lab"] = "lab"
+    grey: Grey = Field("lab", description="How a colour picture is turned grey.")
+    chroma_size: int | None = Field(
+        None, ge=2, description="Side in pixels of the predicted chroma for a crop of data.size; default: data.size."
+    )
+
+
+CodecSpec = Annotated[RgbCodec | GrayCodec | LabCodec, Field(discriminator="kind")]
+
+
+# --- networks --------------------------------------------------------------------------------------------------------
+
+
+class InitSpec(Section):
+    """How convolution weights start; biases start at 0, normalisation gains at normal(1, 0.02)."""
+
+    kind: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"
+    gain: float = Field(0.02, gt=0, description="Standard deviation (normal) or gain (xavier, orthogonal); kaiming ignores it.")
+
+
+class UNetSpec(Section):
+    """U-Net generator with skip connections (Ronneberger et al. 2015; Isola et al. 2017)."""
+
+    kind: Literal["unet"] = "unet"
+    filters: int = Field(64, ge=1, le=512, description="Channels of the outermost level; doubled per level up to 8 times.")
+    levels: int = Field(8, ge=2, le=10, description="Halvings of the picture; sides must be multiples of 2**levels.")
+    norm: Norm = "batch"
+    dropout: float = Field(0.5, ge=0, lt=1, description="Drop probability in the middle blocks of the decoder.")
+    upsample: Literal["transposed", "resize"] = Field("transposed", description="Transposed, or resize then 3x3 convolution.")
+    init: InitSpec = InitSpec()
+
+
+GeneratorSpec = UNetSpec
+
+
+class PatchGanSpec(Section):
+    """PatchGAN discriminator: one logit for each patch (Isola et al. 2017); 70 x 70 patches with three layers."""
+
+    kind: Literal["patchgan"] = "patchgan"
+    filters: int = Field(64, ge=1, le=512)
+    layers: int = Field(3, ge=1, le=6, description="Strided convolutions; 3 gives 70 x 70 patches.")
+    norm: Norm = "batch"
+    init: InitSpec = InitSpec()
+
+
+class PixelSpec(Section):
+    """1 x 1 PatchGAN: one logit for each pixel (Isola et al. 2017)."""
+
+    kind: Literal["pixel"] = "pixel"
+    filters: int = Field(64, ge=1, le=512)
+    norm: Norm = "batch"
+    init: InitSpec = InitSpec()
+
+
+DiscriminatorSpec = Annotated[PatchGanSpec | PixelSpec, Field(discriminator="kind")]
+
+
+# --- method, optimiser, training, evaluation -------------------------------------------------------------------------
+
+
+class Pix2PixSpec(Section):
+    """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
+
+    kind: Literal["pix2pix"] = "pix2pix"
+    adversarial: Literal["vanilla", "lsgan", "hinge"] = "vanilla"
+    lambda_adversarial: float = Field(1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator.")
+    lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error in model space.")
+    lambda_discriminator: float = Field(
+        0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_loss(self) -> Pix2PixSpec:
+        if self.lambda_adversarial == 0 and self.lambda_l1 == 0:
+            raise ValueError("lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from")
+        return self
+
+
+MethodSpec = Pix2PixSpec
+
+
+class DecaySpec(Section):
+    """Linear fall of the learning rate between two fixed points, however long the run is."""
+
+    start: int = Field(ge=0, description="Where the fall begins.")
+    end: int = Field(ge=1, description="Where the rate reaches final * lr.")
+    unit: Literal["steps", "epochs"] = "steps"
+    final: float = Field(0.0, ge=0, le=1, description="Fraction of lr that is left at the end and after it.")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> DecaySpec:
+        if self.end <= self.start:
+            raise ValueError(f"decay.end ({self.end}) must lie after decay.start ({self.start})")
+        return self
+
+
+class OptimiserSpec(Section):
+    """Adam (Kingma & Ba 2015), one for each phase, with decoupled weight decay where it is not 0 (AdamW)."""
+
+    lr: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
+    discriminator_lr: float | None = Field(None, gt=0, description="Learning rate of the discriminator; default: lr.")
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.999)
+    eps: float = Field(1e-8, gt=0)
+    weight_decay: float = Field(0.0, ge=0)
+    decay: DecaySpec | None = Field(None, description="Default: the rate stays constant.")
+
+
+class TrainingSpec(Section):
+    """Length, batch, machine, and how often things happen."""
+
+    steps: int | None = Field(None, ge=1, description="Length in batches; give steps or epochs.")
+    epochs: float | None = Field(None, gt=0, description="Length in passes over the training pictures.")
+    epoch_steps: int | None = Field(None, ge=1, description="Batches that count as one epoch; default: one pass over the data.")
+    batch_size: int = Field(1, ge=1, le=4096)
+    seed: int = Field(0, ge=0, lt=2**63)
+    ema: float = Field(0.0, ge=0, lt=1, description="Decay of the generator's moving average; 0: off.")
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    channels_last: bool = True
+    log_every: int = Field(10, ge=1, description="Steps between lines of events.jsonl; each holds the mean since the last.")
+    validate_every: int = Field(500, ge=1, description="Steps between scores on the validation pictures.")
+    checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
+    sample_every: int | None = Field(None, ge=1, description="Steps between sample panels.")
+    sample_steps: tuple[Annotated[int, Field(ge=1)], ...] = Field((), description="Further steps to draw panels at.")
+    sample_epochs: tuple[Annotated[int, Field(ge=1)], ...] = Field((), description="Epochs after which to draw panels.")
+    sample_count: int = Field(4, ge=1, le=32, description="Validation pictures in a panel.")
+    tensorboard: bool = Field(False, description="Also write TensorBoard event files.")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> TrainingSpec:
+        if (self.steps is None) == (self.epochs is None):
+            raise ValueError("give the length as training.steps or as training.epochs, one of the two")
+        return self
+
+
+class EvaluationSpec(Section):
+    """How the result is judged."""
+
+    best_by: Literal["psnr", "ssim", "ciede2000", "last"] = Field(
+        "psnr", description="Validation score that chooses the exported checkpoint; 'last' takes the final one."
+    )
+    size: int | None = Field(None, ge=8, description="Side in pixels of the centre crop that is scored; default: data.size.")
+
+
+class Recipe(Section):
+    """A complete training run; see the module docstring."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    description: str = ""
+    data: DataSpec
+    codec: CodecSpec
+    generator: GeneratorSpec = UNetSpec()
+    discriminator: DiscriminatorSpec = PatchGanSpec()
+    method: MethodSpec = Pix2PixSpec()
+    optimiser: OptimiserSpec = OptimiserSpec()
+    training: TrainingSpec
+    evaluation: EvaluationSpec = EvaluationSpec()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        stride = self.output_stride
+        if self.data.size % self.generator_multiple:
+            raise ValueError(
+                f"data.size ({self.data.size}) must be a multiple of {self.generator_multiple} for generator.levels="
+                f"{self.generator.levels}"
+            )
+        if stride & (stride - 1) or stride * self.codec_chroma_size != self.data.size:
+            raise ValueError(
+                f"codec.chroma_size ({self.codec_chroma_size}) must be data.size ({self.data.size}) divided by a power of two"
+            )
+        if stride >= self.generator_multiple:
+            raise ValueError(
+                f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {self.generator.levels} levels nothing "
+                "to do: raise it"
+            )
+        if self.codec.kind == "lab" and self.data.kind != "colour":
+            raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")
+        return self
+
+    @property
+    def generator_multiple(self) -> int:
+        """Number of pixels that both sides of a network input must be a multiple of."""
+        return 2**self.generator.levels
+
+    @property
+    def codec_chroma_size(self) -> int:
+        """Side in pixels of the network's output for an input of `data.size`."""
+        return (self.codec.chroma_size if self.codec.kind == "lab" else None) or self.data.size
+
+    @property
+    def output_stride(self) -> int:
+        """Input pixels for each output pixel of the generator."""
+        return max(1, self.data.size // self.codec_chroma_size)
+
+    @property
+    def digest(self) -> str:
+        """Short hash of the resolved recipe, for provenance."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

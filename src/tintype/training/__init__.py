@@ -1,0 +1,115 @@
+"""Training a recipe in a run folder, from nothing or from where it stopped; `train` is the whole of it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+from tintype.data.dataset import PairedData, open_data
+from tintype.data.split import Split
+from tintype.errors import DataError, RecipeMismatchError, UsageError
+from tintype.methods import build_method
+from tintype.recipe import Recipe, load_recipe
+from tintype.training.outcome import conclude
+from tintype.training.preview import Preview
+from tintype.console import Reporter
+from tintype.training.rundir import RunDir, write_text
+from tintype.training.schedule import schedule_notes, total_steps
+from tintype.training.trainer import Trainer
+
+__all__ = ["train"]
+
+
+def train(
+    recipe: str | Path | Recipe, out: str | Path, overrides: Iterable[str] = (), *, reporter: Reporter | None = None
+) -> bool:
+    """Train a recipe; called again with the same recipe and folder it goes on exactly where it stopped.
+
+    At the end the run folder holds the model in both formats and its scores on the test pictures.
+
+    Args:
+        recipe: Name of a built-in recipe, a YAML file or a recipe.
+        out: The run folder; made if need be.
+        overrides: `section.field=value` strings.
+        reporter: Where progress goes; default: standard error.
+
+    Returns:
+        True if the run reached its end, False if it was interrupted and saved.
+
+    Raises:
+        RecipeError: The recipe is malformed.
+        DataError: Its pictures cannot be used, or are not those that the run began with.
+        RunError: The folder holds another run, or something else.
+        OutputError: Something cannot be written.
+        NonFiniteLossError: Training diverged; the last checkpoint lies before it.
+    """
+    resolved = load_recipe(recipe, overrides)
+    run = RunDir(out)
+    with reporter or Reporter() as say:
+        old = run.prepare(resolved)
+        with run.locked():
+            say.begin("reading pictures", 1)
+            data = open_data(resolved, progress=lambda done, total: say.update(done, total))
+            say.end()
+            _keep_split(run, data)
+            if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
+                raise RecipeMismatchError(
+                    f"{run.root}: is a run of {total_steps(old, data.count)} steps, {total_steps(resolved, data.count)} asked; "
+                    "a run can be made longer, not shorter"
+                )
+            run.write_recipe(resolved)
+            return _train(resolved, run, data, say)
+
+
+def _train(recipe: Recipe, run: RunDir, data: PairedData, say: Reporter) -> bool:
+    fabric = _fabric(recipe)
+    run.write_environment(str(fabric.device), torch.get_num_threads())
+    counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
+    say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
+    notes = [f"{name}: left out, {reason}" for name, reason in data.cache.unreadable]
+    notes += [*data.cache.notes, *data.split.notes, *schedule_notes(recipe, data.count)]
+    for note in notes:
+        say.line(f"note: {note}")
+
+    torch.manual_seed(recipe.training.seed)
+    preview = Preview(recipe, data, run, fabric.device)
+    trainer = Trainer(recipe, build_method(recipe), data, run, fabric, say, preview)
+    if run.last.exists():
+        trainer.resume()
+        say.line(f"going on from step {trainer.step}")
+    if not trainer.fit():
+        say.line(f"stopped at step {trainer.step} of {trainer.total}, saved; the same command goes on from here")
+        return False
+    conclude(trainer, notes)
+    return True
+
+
+def _keep_split(run: RunDir, data: PairedData) -> None:
+    """Write the split into a new run; refuse to go on with other pictures than the run began with."""
+    if run.split.exists():
+        recorded = Split.from_dict(json.loads(run.split.read_text(encoding="utf-8")))
+        if recorded.digest != data.split.digest:
+            raise DataError(
+                f"{data.recipe.data.path}: the pictures changed since {run.root} began "
+                f"(split {recorded.digest} then, {data.split.digest} now); restore them or train into a new --out"
+            )
+        return
+    files = {item.name: print_.sha256 for item, print_ in zip(data.cache.items, data.cache.fingerprints, strict=True)}
+    write_text(run.split, json.dumps({**data.split.to_dict(), "files": files}, indent=1) + "\n")
+
+
+def _fabric(recipe: Recipe) -> Fabric:
+    wanted = recipe.training.device
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise UsageError("training.device=cuda, but torch finds no CUDA device; use training.device=auto or cpu")
+    if wanted == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("training.device=mps, but torch finds no such device; use training.device=auto or cpu")
+    precision = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice about launchers and devices that were not asked for
+        return Fabric(accelerator=wanted, devices=1, precision=precision)

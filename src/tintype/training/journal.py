@@ -1,0 +1,65 @@
+"""events.jsonl: what happened in a run, a line an event, in the order of steps, without gaps or repeats over restarts.
+
+A checkpoint remembers how long the file was; going on from it first cuts off what a killed process had written later.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tintype.errors import OutputError
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
+
+
+class Journal:
+    """Appends events to a file, and to TensorBoard where the recipe asks for it."""
+
+    def __init__(self, path: Path, *, length: int = 0, tensorboard: Path | None = None, step: int = 0) -> None:
+        self._path = path
+        try:
+            self._file = path.open("ab")
+            self._file.truncate(length)
+            self._file.seek(0, os.SEEK_END)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+        self._board: SummaryWriter | None = None
+        if tensorboard is not None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._board = SummaryWriter(str(tensorboard), purge_step=step + 1)
+
+    @property
+    def length(self) -> int:
+        """Bytes so far, all of them on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def write(self, event: str, step: int, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
+        """Append one event.
+
+        Raises:
+            OutputError: The disk is full.
+        """
+        try:
+            self._file.write(json.dumps({"event": event, "step": step, **fields}, allow_nan=False).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from None
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        """Send values to TensorBoard, if it is on."""
+        if self._board is not None:
+            for name, value in values.items():
+                self._board.add_scalar(name, value, step)
+
+    def close(self) -> None:
+        """Flush and close."""
+        self._file.close()
+        if self._board is not None:
+            self._board.close()

@@ -1,0 +1,145 @@
+"""The run folder: where everything of a run lies, and which recipe may go on in it.
+
+The folder is the only record of a run; report, sweep and studio read it. One process at a time may train in it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tintype import __version__
+from tintype.atomic import atomic_path
+from tintype.errors import OutputError, RecipeMismatchError, RunError
+from tintype.recipe import Recipe, dump_recipe, load_recipe
+
+_FREE = frozenset(
+    {"name", "description"}
+    | {f"training.{field}" for field in ("steps", "epochs", "log_every", "validate_every", "checkpoint_every")}
+    | {f"training.{field}" for field in ("sample_every", "sample_steps", "sample_epochs", "sample_count", "tensorboard")}
+)
+"""Fields that may change when a run goes on: its length (upwards, see `train`), what it is called, cadences and logging."""
+
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyvips", "torch", "lightning-fabric", "torchmetrics")
+
+
+class RunDir:
+    """Paths of a run folder, and reading and writing of its small files."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        self.recipe_file = self.root / "recipe.yaml"
+        self.events = self.root / "events.jsonl"
+        self.last = self.root / "checkpoints" / "last.pt"
+        self.best = self.root / "checkpoints" / "best.pt"
+        self.samples = self.root / "samples"
+        self.panels = self.root / "evaluation" / "panels"
+        self.split = self.root / "split.json"
+        self.scores = self.root / "scores.json"
+        self.report = self.root / "report.html"
+        self.tensorboard = self.root / "tensorboard"
+
+    def model(self, suffix: str, kind: str) -> Path:
+        """Model file: `suffix` is "" or "_ab", `kind` onnx or safetensors."""
+        return self.root / f"model{suffix}.{kind}"
+
+    def prepare(self, recipe: Recipe) -> Recipe | None:
+        """Make the folder, or check that the run in it may go on with `recipe`.
+
+        Returns:
+            The recipe that the run had until now, None if it is new.
+
+        Raises:
+            OutputError: The folder cannot be made or written.
+            RecipeMismatchError: It holds a run of another recipe.
+            RunError: It is not empty and holds no run.
+        """
+        try:
+            for folder in (self.root, self.last.parent, self.samples):
+                folder.mkdir(parents=True, exist_ok=True)
+                if not os.access(folder, os.W_OK):
+                    raise PermissionError(13, "Permission denied")
+            foreign = [entry.name for entry in self.root.iterdir() if entry.name not in ("checkpoints", "samples", ".lock")]
+        except OSError as error:
+            raise OutputError(f"{self.root}: cannot be used as a run folder ({error.strerror}); choose another --out") from None
+        if self.recipe_file.exists():
+            old = load_recipe(self.recipe_file)
+            differences = _differences(old, recipe)
+            if differences:
+                listed = "\n".join(f"  {field}: {before} in the run, {after} asked" for field, before, after in differences)
+                raise RecipeMismatchError(
+                    f"{self.root}: holds a run of another recipe:\n{listed}\n"
+                    f"choose another --out, or go on with the run's own recipe: tintype train {self.recipe_file} --out {self.root}"
+                )
+            return old
+        if foreign:
+            raise RunError(f"{self.root}: holds {sorted(foreign)[0]} but no run; choose a new or empty folder as --out")
+        return None
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Record the resolved recipe."""
+        write_text(self.recipe_file, dump_recipe(recipe))
+
+    def write_environment(self, device: str, threads: int) -> None:
+        """Record what the run is made with."""
+        environment = {
+            "tintype": __version__,
+            "python": platform.python_version(),
+            "platform": platform.platform(),
+            "device": device,
+            "threads": threads,
+            "libraries": {name: metadata.version(name) for name in _LIBRARIES},
+        }
+        write_text(self.root / "environment.json", json.dumps(environment, indent=2) + "\n")
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep other processes from training here; the lock ends with the process, however it ends.
+
+        Raises:
+            RunError: Another process is training here.
+        """
+        try:
+            import fcntl
+        except ImportError:  # no such locks on Windows: two processes in one folder are then the user's own risk
+            yield
+            return
+        with (self.root / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise RunError(f"{self.root}: another process is training here; wait for it or choose another --out") from None
+            yield
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a small file atomically, making its folder if need be."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
+    before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
+    fields = [field for field in {**before, **after} if field not in _FREE]
+    return [
+        (field, before.get(field, "absent"), after.get(field, "absent"))
+        for field in fields
+        if before.get(field, "absent") != after.get(field, "absent")
+    ]
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,52 @@
+"""How long a run is and how its learning rate falls: pure functions of the recipe and the step."""
+
+from __future__ import annotations
+
+import math
+
+from tintype.recipe.schema import Recipe
+
+
+def steps_per_epoch(recipe: Recipe, pictures: int) -> float:
+    """Batches that make one epoch; a fraction where the pictures do not divide into batches."""
+    return recipe.training.epoch_steps or pictures / recipe.training.batch_size
+
+
+def total_steps(recipe: Recipe, pictures: int) -> int:
+    """Length of the run in batches."""
+    if recipe.training.steps is not None:
+        return recipe.training.steps
+    assert recipe.training.epochs is not None  # the schema demands one of the two
+    return math.ceil(recipe.training.epochs * steps_per_epoch(recipe, pictures))
+
+
+def rate_factor(recipe: Recipe, step: int, pictures: int) -> float:
+    """What the learning rate is multiplied by at a step (from 0); it depends on the recipe's decay, not on the length."""
+    decay = recipe.optimiser.decay
+    if decay is None:
+        return 1.0
+    unit = steps_per_epoch(recipe, pictures) if decay.unit == "epochs" else 1.0
+    done = (step - decay.start * unit) / ((decay.end - decay.start) * unit)
+    return 1.0 - min(max(done, 0.0), 1.0) * (1.0 - decay.final)
+
+
+def sample_steps(recipe: Recipe, pictures: int) -> frozenset[int]:
+    """Steps that the recipe names for sample panels, beside the regular ones."""
+    per_epoch = steps_per_epoch(recipe, pictures)
+    epochs = (math.ceil(epoch * per_epoch) for epoch in recipe.training.sample_epochs)
+    return frozenset(recipe.training.sample_steps) | frozenset(epochs)
+
+
+def schedule_notes(recipe: Recipe, pictures: int) -> list[str]:
+    """Settings of length and decay that have no effect, or a surprising one, in plain words."""
+    decay, total = recipe.optimiser.decay, total_steps(recipe, pictures)
+    if decay is None:
+        return []
+    unit = steps_per_epoch(recipe, pictures) if decay.unit == "epochs" else 1.0
+    start, end = math.ceil(decay.start * unit), math.ceil(decay.end * unit)
+    if total <= start:
+        return [f"optimiser.decay starts at step {start}, after this run's end at {total}: the rate stays constant"]
+    if total > end:
+        left = f"{decay.final:g} x lr"
+        return [f"optimiser.decay ends at step {end}: the rate is {left} from there to this run's end at {total}"]
+    return []

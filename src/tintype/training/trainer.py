@@ -1,0 +1,306 @@
+"""The training loop: one for every method. It knows phases, optimisers, checkpoints and cadences, but no loss.
+
+Lightning Fabric brings devices and precision; the loop is ours, because `step` must count batches whatever the number of
+optimisers. Nothing in a step waits for the device; loss terms are fetched every few steps by the `Meter`.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from tintype.data.dataset import PairedData
+from tintype.errors import CheckpointError, NonFiniteLossError
+from tintype.methods import Batch, Method, Phase
+from tintype.recipe.schema import OptimiserSpec, Recipe
+from tintype.training.checkpoint import load_checkpoint, save_checkpoint
+from tintype.training.ema import Ema
+from tintype.training.journal import Journal
+from tintype.training.meter import Meter
+from tintype.training.preview import Preview
+from tintype.console import Reporter
+from tintype.training.rundir import RunDir
+from tintype.training.schedule import rate_factor, sample_steps, steps_per_epoch, total_steps
+
+_CHECK_EVERY = 10
+"""Steps after which loss terms are fetched at the latest, and with them a loss that is not finite is found."""
+
+
+@dataclass(slots=True)
+class Best:
+    """The best validation score so far and where it was reached."""
+
+    step: int = 0
+    score: float | None = None
+
+
+class Trainer:
+    """Trains a method on the data of a recipe inside a run folder; `fit` may be called again to go on."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        method: Method,
+        data: PairedData,
+        run: RunDir,
+        fabric: Fabric,
+        reporter: Reporter,
+        preview: Preview,
+    ) -> None:
+        self.recipe, self.method, self.data, self.run = recipe, method, data, run
+        self.fabric, self.reporter, self.preview = fabric, reporter, preview
+        self.step = 0
+        self.total = total_steps(recipe, data.count)
+        self.best = Best()
+        self.meter = Meter()
+        memory = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
+        for name, network in method.networks.items():
+            method.networks[name] = fabric.setup_module(network.to(memory_format=memory))
+        self.memory_format = memory
+        self.optimisers = {
+            phase.name: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
+            for phase in method.phases
+        }
+        self.ema = {
+            name: Ema(_bare(method.networks[name]), recipe.training.ema) for name in method.exports.values()
+        } if recipe.training.ema else {}
+        self._stop = False
+
+    def shipped(self, name: str) -> nn.Module:
+        """The network that is validated and exported: the moving average where there is one."""
+        return self.ema[name].network if self.ema else _bare(self.method.networks[name])
+
+    def resume(self) -> None:
+        """Go on from the last checkpoint of the run folder.
+
+        Raises:
+            CheckpointError: It is damaged or does not fit.
+        """
+        content = load_checkpoint(self.run.last)
+        try:
+            self.step = content["step"]
+            for name, state in content["networks"].items():
+                _bare(self.method.networks[name]).load_state_dict(state)
+            for name, state in content["optimisers"].items():
+                self.optimisers[name].load_state_dict(state)
+            for name, state in content["ema"].items():
+                self.ema[name].network.load_state_dict(state)
+            self.meter.restore(content["meter"])
+            self.best = Best(**content["best"])
+            self._journal_length = content["journal_length"]
+            random = content["random"]
+            torch.set_rng_state(random["cpu"])
+            if random["cuda"] is not None and self.fabric.device.type == "cuda":
+                torch.cuda.set_rng_state(random["cuda"], self.fabric.device)
+        except (KeyError, RuntimeError, ValueError, TypeError) as error:
+            reason = str(error).splitlines()[0]
+            raise CheckpointError(f"{self.run.last}: does not fit this recipe ({reason}); start a new run") from None
+
+    _journal_length = 0
+
+    def fit(self) -> bool:
+        """Train to the end of the recipe.
+
+        Returns:
+            True at the end; False after Ctrl-C or a request to terminate, with the step finished and saved.
+
+        Raises:
+            NonFiniteLossError: Training diverged; the last checkpoint lies before it.
+            OutputError: A file cannot be written; the last checkpoint still stands.
+        """
+        training = self.recipe.training
+        panels = sample_steps(self.recipe, self.data.count)
+        self.journal = Journal(
+            self.run.events,
+            length=self._journal_length,
+            tensorboard=self.run.tensorboard if training.tensorboard else None,
+            step=self.step,
+        )
+        with self._stopping_gently():
+            try:
+                if self.step == 0:
+                    self.journal.write("start", 0, time=time.time(), recipe=self.recipe.name, device=str(self.fabric.device))
+                self._modes()
+                self.reporter.begin("training, step", self.total, self.step)
+                self._clock, self._clock_step = time.monotonic(), self.step
+                while self.step < self.total and not self._stop:
+                    self.train_step()
+                    step, end = self.step, self.step == self.total
+                    if step % training.log_every == 0:
+                        self._log()
+                    elif step % _CHECK_EVERY == 0:
+                        self.meter.flush()
+                    if step in panels or (training.sample_every and step % training.sample_every == 0):
+                        self._sample()
+                    if step % training.validate_every == 0 or end:
+                        self._validate()
+                    if step % training.checkpoint_every == 0 or end:
+                        self.save()
+                if self._stop and self.step < self.total:
+                    self.save()
+            finally:
+                self.journal.close()
+                self.reporter.end()
+        return self.step == self.total
+
+    def train_step(self) -> None:
+        """One batch through all phases that are due."""
+        batch = Batch(*(part.contiguous(memory_format=self.memory_format) for part in self.data.batch(self.step, self.fabric.device)))
+        factor = rate_factor(self.recipe, self.step, self.data.count)
+        with self.fabric.autocast():
+            out = self.method.forward(batch)
+        for phase in self.method.phases:
+            if self.step % phase.every:
+                continue
+            optimiser = self.optimisers[phase.name]
+            for group in optimiser.param_groups:
+                group["lr"] = group["initial_lr"] * factor
+            with _trainable_only(self.method, phase):
+                with self.fabric.autocast():
+                    terms = self.method.loss(phase.name, batch, out)
+                self.fabric.backward(torch.stack(list(terms.values())).sum())
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+            self.meter.add(self.step + 1, terms)
+        self.step += 1
+        for name, average in self.ema.items():
+            average.update(_bare(self.method.networks[name]), self.step)
+
+    def save(self) -> None:
+        """Write `last.pt`: everything that `resume` needs."""
+        meter = self.meter.state()  # first: a loss that is not finite must not reach a checkpoint
+        for name, network in self.method.networks.items():
+            if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
+                raise NonFiniteLossError(f"step {self.step}: weights of the {name} are not finite; lower optimiser.lr")
+        self.journal.write("checkpoint", self.step)
+        cuda = torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None
+        save_checkpoint(
+            self.run.last,
+            {
+                "step": self.step,
+                "networks": {name: _bare(network).state_dict() for name, network in self.method.networks.items()},
+                "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
+                "ema": {name: average.network.state_dict() for name, average in self.ema.items()},
+                "meter": meter,
+                "best": {"step": self.best.step, "score": self.best.score},
+                "journal_length": self.journal.length,
+                "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+            },
+        )
+
+    def _log(self) -> None:
+        terms = self.meter.take_means()
+        now = time.monotonic()
+        rate = (self.step - self._clock_step) * self.recipe.training.batch_size / max(now - self._clock, 1e-9)
+        self._clock, self._clock_step = now, self.step
+        epoch = self.step / steps_per_epoch(self.recipe, self.data.count)
+        lr = self.recipe.optimiser.lr * rate_factor(self.recipe, self.step - 1, self.data.count)
+        self.journal.write(
+            "log",
+            self.step,
+            images_seen=self.images_seen,
+            epoch=round(epoch, 4),
+            lr=lr,
+            terms=terms,
+            time=time.time(),
+            images_per_second=round(rate, 3),
+        )
+        self.journal.scalars(self.step, {**terms, "lr": lr, "images_per_second": rate})
+        shown = ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
+        self.reporter.update(self.step, self.total, f"{rate:.1f} images/s, {shown}")
+
+    @property
+    def images_seen(self) -> int:
+        """Training samples so far."""
+        return self.step * self.recipe.training.batch_size
+
+    def _sample(self) -> None:
+        for suffix, name in self.method.exports.items():
+            file = self.preview.draw(self.shipped(name), self.step, suffix)
+            if file is not None:
+                self.journal.write("sample", self.step, file=file)
+        self._restart_clock()
+
+    def _validate(self) -> None:
+        self.meter.flush()
+        scores = self.preview.validate(self.shipped(next(iter(self.method.exports.values()))), self.step)
+        if scores is None:
+            return
+        best_by = self.recipe.evaluation.best_by
+        better = False
+        if best_by != "last":
+            score = -scores[best_by] if best_by == "ciede2000" else scores[best_by]
+            better = self.best.score is None or score > self.best.score
+            if better:
+                self.best = Best(self.step, score)
+                networks = {name: self.shipped(name).state_dict() for name in self.method.exports.values()}
+                save_checkpoint(self.run.best, {"step": self.step, "networks": networks})
+        self.journal.write("validation", self.step, scores=scores, best=better, time=time.time())
+        self.journal.scalars(self.step, {f"validation/{name}": value for name, value in scores.items()})
+        self._restart_clock()
+
+    def _restart_clock(self) -> None:
+        """Keep the time of pictures and scores out of the training rate."""
+        self._modes()
+        self._clock, self._clock_step = time.monotonic(), self.step
+
+    def _modes(self) -> None:
+        for network in self.method.networks.values():
+            network.train()
+
+    @contextmanager
+    def _stopping_gently(self) -> Iterator[None]:
+        """Turn the first Ctrl-C or termination request into a stop after the current step; the second one acts at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
+
+        def stop(kind: int, frame: FrameType | None) -> None:
+            self._stop = True
+            signal.signal(kind, before[signal.Signals(kind)])
+            self.reporter.line("stopping after this step, and saving")
+
+        for kind in before:
+            signal.signal(kind, stop)
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+
+def _bare(network: nn.Module) -> nn.Module:
+    """The network itself, without what Fabric wraps it in."""
+    return getattr(network, "module", network)
+
+
+def _optimiser(method: Method, phase: Phase, spec: OptimiserSpec, device: torch.device) -> torch.optim.Optimizer:
+    rate = (spec.discriminator_lr or spec.lr) if phase.rate == "discriminator" else spec.lr
+    parameters = [parameter for name in phase.networks for parameter in method.networks[name].parameters()]
+    settings: dict[str, Any] = {"betas": spec.betas, "eps": spec.eps, "fused": device.type in ("cpu", "cuda")}
+    group = [{"params": parameters, "lr": rate, "initial_lr": rate}]
+    if spec.weight_decay:
+        return torch.optim.AdamW(group, weight_decay=spec.weight_decay, **settings)
+    return torch.optim.Adam(group, **settings)
+
+
+@contextmanager
+def _trainable_only(method: Method, phase: Phase) -> Iterator[None]:
+    """Let gradients reach the phase's networks and no others, which also spares computing them."""
+    for name, network in method.networks.items():
+        network.requires_grad_(name in phase.networks)
+    try:
+        yield
+    finally:
+        method.networks.requires_grad_(True)

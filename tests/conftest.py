@@ -1,0 +1,52 @@
+"""What all tests share: one thread for each worker, a cache of their own, and small made pictures."""
+
+from __future__ import annotations
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: two workers on two cores
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tintype.image.file import write_image
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Keep decoded pictures out of the user's cache; subprocesses inherit the setting."""
+    folder = tmp_path_factory.getbasetemp().parent / "tintype-cache"
+    os.environ["TINTYPE_CACHE"] = str(folder)
+    return folder
+
+
+def make_picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
+    """A smooth random colour picture, `h w 3` uint8, unlike those of other seeds."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:1 : height * 1j, 0:1 : width * 1j]
+    waves = [
+        np.sin(2 * np.pi * (fy * y + fx * x + phase)) for fy, fx, phase in random.uniform(-2.5, 2.5, (9, 3))
+    ]
+    picture = np.stack([sum(waves[i::3]) for i in range(3)], axis=-1)
+    return np.rint(127.5 + 40 * picture).clip(0, 255).astype(np.uint8)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of twelve made colour pictures."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number in range(12):
+        write_image(folder / f"{number:02d}.png", make_picture(number))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def picture_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same, shared by tests that only read."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for number in range(12):
+        write_image(folder / f"{number:02d}.png", make_picture(number))
+    return folder

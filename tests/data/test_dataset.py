@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tests.conftest import make_picture
+from tintype.data.dataset import PairedData, open_data
+from tintype.image.file import write_image
+from tintype.recipe import load_recipe
+
+CPU = torch.device("cpu")
+
+
+def open_set(path: Path, *overrides: str) -> PairedData:
+    return open_data(load_recipe("tiny", [f"data.path={path}", *overrides]))
+
+
+def test_a_batch_is_in_model_space_and_chroma_is_smaller_by_the_stride(picture_set: Path) -> None:
+    source, target = open_set(picture_set).batch(0, CPU)
+    assert source.shape == (4, 1, 32, 32)
+    assert target.shape == (4, 2, 16, 16)
+    assert source.abs().max() <= 1
+    assert target.abs().max() <= 1
+
+
+def test_the_batch_size_does_not_change_what_the_samples_are(picture_set: Path) -> None:
+    large = open_set(picture_set, "training.batch_size=6").batch(0, CPU)
+    small = [open_set(picture_set, "training.batch_size=2").batch(step, CPU) for step in range(3)]
+    for part in range(2):
+        torch.testing.assert_close(large[part], torch.cat([batch[part] for batch in small]), rtol=0, atol=1e-6)
+
+
+def test_an_epoch_may_end_inside_a_batch_and_every_batch_is_full(picture_set: Path) -> None:
+    data = open_set(picture_set, "training.batch_size=5")
+    assert data.count % 5
+    assert all(data.batch(step, CPU)[0].shape[0] == 5 for step in range(4))
+
+
+def test_the_same_step_gives_the_same_batch_again_and_another_seed_another_one(picture_set: Path) -> None:
+    first, again = (open_set(picture_set).batch(3, CPU)[0] for _ in range(2))
+    other = open_set(picture_set, "training.seed=1").batch(3, CPU)[0]
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_evaluation_pictures_are_centre_crops_with_a_grey_source(picture_set: Path) -> None:
+    pairs = list(open_set(picture_set).pictures("test", 24))
+    assert pairs
+    for pair in pairs:
+        assert pair.target.shape == (24, 24, 3)
+        assert pair.source.shape == (24, 24, 1)
+        assert pair.target.dtype == np.float32
+
+
+def test_a_limit_takes_pictures_from_all_over_the_part(picture_set: Path) -> None:
+    data = open_set(picture_set)
+    names = [pair.name for pair in data.pictures("train", 32, limit=3)]
+    assert len(names) == 3
+    assert names[0] == data.split.train[0]
+    assert names[-1] in data.split.train[data.count // 2 :]
+
+
+@pytest.mark.parametrize("direction", ["ab", "ba"])
+def test_pairs_keep_source_and_target_cut_alike(tmp_path: Path, direction: str) -> None:
+    for domain in "AB":
+        (tmp_path / domain).mkdir()
+    for number in range(6):
+        picture = make_picture(number)
+        write_image(tmp_path / "A" / f"{number}.png", picture)
+        write_image(tmp_path / "B" / f"{number}.png", 255 - picture)
+    data = open_data(
+        load_recipe("tiny", [f"data={{kind: folders, path: {tmp_path}, size: 32, direction: {direction}}}", "codec={kind: rgb}"])
+    )
+    source, target = data.batch(0, CPU)
+    torch.testing.assert_close(source, -target, atol=2e-2, rtol=0)  # resampling rounds each of the two to bytes
+    assert (source.mean() - target.mean()).abs() > 1e-3

@@ -1,0 +1,460 @@
+"""Picture files: against Pillow, there and back, and what damaged or odd files lead to."""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import struct
+import zlib
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image, ImageCms
+
+from tintype.errors import ImageError, OutputError, UsageError
+from tintype.image.file import (
+    DecodedImage,
+    find_pictures,
+    read_header,
+    read_image,
+    read_thumbnail,
+    resize,
+    write_image,
+)
+
+HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
+
+
+@pytest.fixture(scope="module")
+def photo():
+    with Image.open(HUBBLE) as image:
+        return image.convert("RGB").crop((40, 30, 160, 110))
+
+
+def encode(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def as_display(image):
+    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
+
+
+def display_p3(image):
+    """A PNG with an embedded Display P3 profile that shows the same colours."""
+    srgb = pyvips.Image.new_from_array(np.asarray(image)).copy(interpretation="srgb")
+    return srgb.icc_transform("p3", input_profile="srgb").write_to_buffer(".png")
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("TIFF", {}), ("JPEG", {"quality": 90}), ("WEBP", {"lossless": True})]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pixels_equal_those_of_pillow(photo, kind, options, mode):
+    data = encode(photo.convert(mode), kind, **options)
+    decoded = read_image(data)
+    with Image.open(io.BytesIO(data)) as reference:
+        expected = as_display(reference)
+    assert decoded.pixels.dtype == np.float32
+    np.testing.assert_allclose(decoded.pixels, expected, atol=1e-6)
+    assert (decoded.format, decoded.bits, decoded.alpha, decoded.path) == (kind.lower(), 8, None, None)
+
+
+def test_a_file_says_what_it_is_whatever_its_suffix(photo, tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encode(photo, "PNG"))
+    assert read_image(path).format == read_header(path).format == "png"
+    assert read_image(str(path)).path == path
+
+
+def test_brackets_in_a_file_name_are_no_options(photo, tmp_path):
+    path = tmp_path / "photo [1]"
+    path.write_bytes(encode(photo, "PNG"))
+    assert read_image(path).width == photo.width
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_once(photo, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode(photo, "PNG", exif=exif))
+    turned = {
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.swapaxes(0, 1),
+        6: lambda x: np.rot90(x, -1),
+        7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+        8: lambda x: np.rot90(x),
+    }[orientation](as_display(photo))
+    decoded = read_image(path)
+    np.testing.assert_allclose(decoded.pixels, turned, atol=1e-6)
+    header = read_header(path)
+    assert (header.height, header.width) == (decoded.height, decoded.width) == turned.shape[:2]
+    small = read_thumbnail(path, 40)
+    np.testing.assert_allclose(small / 255, np.clip(resize(turned, *small.shape[:2]), 0, 1), atol=0.05)
+
+
+def test_a_profile_is_converted_to_srgb(photo):
+    data = display_p3(photo)
+    with Image.open(io.BytesIO(data)) as image:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        expected = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
+        stored = as_display(image)
+    decoded = read_image(data).pixels
+    np.testing.assert_allclose(decoded, as_display(expected), atol=1.01 / 255)
+    assert np.abs(decoded - stored).max() > 4 / 255
+
+
+def test_an_srgb_profile_leaves_the_pixels_untouched(photo):
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    np.testing.assert_allclose(
+        read_image(encode(photo, "PNG", icc_profile=profile)).pixels, as_display(photo), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("profile", [b"nonsense" * 40, b"x"])
+def test_a_broken_profile_is_ignored(photo, profile):
+    np.testing.assert_allclose(
+        read_image(encode(photo, "PNG", icc_profile=profile)).pixels, as_display(photo), atol=1e-6
+    )
+
+
+def test_a_colour_profile_in_a_grey_picture_leaves_it_grey(photo):
+    with Image.open(io.BytesIO(display_p3(photo))) as image:
+        profile = image.info["icc_profile"]
+    grey = photo.convert("L")
+    np.testing.assert_allclose(read_image(encode(grey, "PNG", icc_profile=profile)).pixels, as_display(grey), atol=1e-6)
+
+
+def test_cmyk_becomes_srgb():
+    paper, black, cyan = (Image.new("CMYK", (8, 8), ink) for ink in ((0, 0, 0, 0), (0, 0, 0, 255), (255, 0, 0, 0)))
+    mean = [read_image(encode(image, "TIFF")).pixels.mean(axis=(0, 1)) for image in (paper, black, cyan)]
+    assert all(colour.shape == (3,) for colour in mean)
+    assert mean[0].min() > 0.95
+    assert mean[1].max() < 0.25
+    assert mean[2][0] < 0.3 < mean[2][2]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_set_aside_and_leaves_colours_alone(photo, mode):
+    plain = photo.convert(mode[:-1])
+    image = plain.copy()
+    image.putalpha(Image.linear_gradient("L").resize(photo.size))
+    decoded = read_image(encode(image, "PNG"))
+    np.testing.assert_allclose(decoded.pixels, as_display(plain), atol=1e-6)
+    np.testing.assert_allclose(decoded.alpha, np.asarray(image.getchannel("A")) / np.float32(255), atol=1e-6)
+
+
+def test_palettes_are_expanded(photo):
+    indexed = photo.convert("P", palette=Image.Palette.ADAPTIVE)
+    for kind in ("PNG", "GIF"):
+        np.testing.assert_allclose(
+            read_image(encode(indexed, kind)).pixels, as_display(indexed.convert("RGB")), atol=1e-6
+        )
+
+
+def test_the_first_frame_of_an_animation_is_read(photo):
+    red = Image.new("RGB", photo.size, "red")
+    data = encode(red, "GIF", save_all=True, append_images=[photo])
+    decoded = read_image(data)
+    assert decoded.height == photo.height
+    np.testing.assert_allclose(decoded.pixels.mean(axis=(0, 1)), [1, 0, 0], atol=0.01)
+
+
+def test_sixteen_bits_are_kept():
+    ramp = np.arange(0, 65536, 13, dtype=np.uint16)[None]
+    decoded = read_image(encode(Image.fromarray(ramp), "PNG"))
+    assert (decoded.bits, decoded.pixels.shape) == (16, (1, ramp.size, 1))
+    np.testing.assert_allclose(decoded.pixels[..., 0], ramp / 65535, atol=1e-7)
+
+
+def test_float_samples_are_taken_as_they_are_and_clipped():
+    samples = np.array([[-0.5, 0.0, 0.25, 1.0, 7.0, np.nan]], dtype=np.float32)
+    decoded = read_image(encode(Image.fromarray(samples), "TIFF"))
+    assert decoded.bits == 32
+    np.testing.assert_array_equal(decoded.pixels[0, :, 0], [0, 0, 0.25, 1, 1, 0])
+
+
+def test_lab_files_become_srgb(photo):
+    lab = pyvips.Image.new_from_array(np.asarray(photo)).copy(interpretation="srgb").colourspace("lab")
+    np.testing.assert_allclose(read_image(lab.write_to_buffer(".tif")).pixels, as_display(photo), atol=1e-3)
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------------------
+
+
+def check_one_line(error, start):
+    message = str(error.value)
+    assert message.startswith(start)
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF"])
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_a_truncated_file_is_an_error(photo, tmp_path, kind, part):
+    data = encode(photo, kind)
+    path = tmp_path / "cut"
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ImageError) as error:
+        read_image(path)
+    check_one_line(error, f"{path}: not a readable picture (")
+    with pytest.raises(ImageError) as error:
+        read_thumbnail(path, 20)
+    check_one_line(error, f"{path}: not a readable picture (")
+
+
+@pytest.mark.parametrize("read", [read_image, read_header, lambda path: read_thumbnail(path, 20)])
+def test_what_is_no_picture_is_named(tmp_path, read):
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "empty.png").touch()
+    for name, reason in (
+        ("notes.txt", "not a readable picture"),
+        ("empty.png", "not a readable picture"),
+        ("missing.png", "cannot be read (No such file or directory)"),
+        (".", "cannot be read (Is a directory)"),
+    ):
+        with pytest.raises(ImageError) as error:
+            read(tmp_path / name)
+        check_one_line(error, f"{tmp_path / name}: {reason}")
+
+
+def test_an_error_does_not_quote_that_of_an_earlier_file(photo):
+    with pytest.raises(ImageError):
+        read_image(encode(photo, "TIFF")[:2000])
+    with pytest.raises(ImageError, match="not in a known format"):
+        read_image(b"nonsense")
+
+
+def test_a_gigantic_picture_is_refused_before_it_is_decoded():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 40_000, 30_000, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    with pytest.raises(ImageError, match="40000 x 30000 pixels, more than the 1,000,000,000") as error:
+        read_image(data)
+    check_one_line(error, "picture given as bytes: ")
+
+
+def test_spectral_pictures_are_refused():
+    data = pyvips.Image.new_from_array(np.zeros((4, 4, 7), np.uint8)).write_to_buffer(".tif")
+    with pytest.raises(ImageError, match="has 7 channels"):
+        read_image(data)
+
+
+# --- thumbnails ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shorter_side", [16, 57, 200])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "p3", "CMYK", "L", "RGBA", "float"])
+def test_a_thumbnail_looks_like_the_resized_picture(photo, tmp_path, kind, shorter_side):
+    path = tmp_path / "picture"
+    match kind:
+        case "p3":
+            data = display_p3(photo)
+        case "CMYK":
+            data = encode(photo.convert("CMYK"), "TIFF")
+        case "L":
+            data = encode(photo.convert("L"), "PNG")
+        case "RGBA":
+            image = photo.copy()
+            image.putalpha(Image.linear_gradient("L").resize(photo.size))
+            data = encode(image, "PNG")
+        case "float":
+            data = encode(Image.fromarray(as_display(photo)[..., 0]), "TIFF")
+        case _:
+            data = encode(photo, kind)
+    path.write_bytes(data)
+    small = read_thumbnail(path, shorter_side)
+    assert small.dtype == np.uint8
+    assert min(small.shape[:2]) == shorter_side
+    assert small.shape[1] == round(photo.width * shorter_side / photo.height)
+    expected = np.clip(resize(read_image(path).pixels, *small.shape[:2]), 0, 1)
+    assert small.shape == expected.shape
+    assert np.abs(small / 255 - expected).mean() < 0.006
+
+
+def test_find_pictures_goes_by_suffix_sorts_and_passes_hidden_files_over(tmp_path):
+    for name in ("b.PNG", "a/z.jpeg", "a/notes.txt", ".hidden.png", ".cache/x.png", "a/c.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    assert [path.relative_to(tmp_path).as_posix() for path in find_pictures(tmp_path)] == [
+        "a/c.tif",
+        "a/z.jpeg",
+        "b.PNG",
+    ]
+
+
+def test_a_hidden_parent_does_not_hide_the_folder_that_was_named(tmp_path):
+    folder = tmp_path / ".cache"
+    folder.mkdir()
+    (folder / "a.png").touch()
+    assert find_pictures(folder) == [folder / "a.png"]
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("written")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".TIFF"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@settings(max_examples=15, deadline=None)
+@given(data=st.data())
+def test_samples_come_back_exactly(folder, suffix, dtype, data):
+    shape = data.draw(st.tuples(st.integers(1, 6), st.integers(1, 6), st.sampled_from([1, 3])))
+    samples = data.draw(hnp.arrays(dtype, shape))
+    bits = np.iinfo(dtype).bits
+    path = folder / f"samples{suffix}"
+    write_image(path, samples / np.float32(np.iinfo(dtype).max), bits=bits)
+    decoded = read_image(path)
+    assert decoded.bits == bits
+    np.testing.assert_array_equal(np.rint(decoded.pixels.astype(np.float64) * np.iinfo(dtype).max), samples)
+    write_image(path, samples)  # integers as they are, at their own depth
+    np.testing.assert_array_equal(read_image(path).pixels, decoded.pixels)
+
+
+def test_samples_are_rounded_and_clipped(tmp_path):
+    write_image(tmp_path / "a.png", np.array([[100.4, 100.6, -20.0, 300.0]]) / 255)
+    with Image.open(tmp_path / "a.png") as image:
+        np.testing.assert_array_equal(np.asarray(image), [[100, 101, 0, 255]])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
+def test_lossy_formats_are_close_at_8_bits(photo, tmp_path, suffix):
+    path = tmp_path / f"photo{suffix}"
+    write_image(path, as_display(photo), bits=16)
+    decoded = read_image(path)
+    assert decoded.bits == 8
+    assert np.abs(decoded.pixels - as_display(photo)).mean() < 0.02
+
+
+def test_jpeg_keeps_chroma_at_full_resolution(tmp_path):
+    write_image(tmp_path / "a.jpg", np.zeros((16, 16, 3), np.float32))
+    with Image.open(tmp_path / "a.jpg") as image:
+        assert {layer[1:3] for layer in image.layer} == {(1, 1)}
+
+
+@pytest.mark.parametrize(("suffix", "kept"), [(".png", True), (".tif", True), (".webp", True), (".jpg", False)])
+def test_alpha_is_written_where_the_format_holds_it(tmp_path, suffix, kept):
+    alpha = np.tile(np.linspace(0, 1, 16, dtype=np.float32), (16, 1))
+    path = tmp_path / f"a{suffix}"
+    write_image(path, DecodedImage(pixels=np.full((16, 16, 3), 0.5, np.float32), alpha=alpha))
+    decoded = read_image(path)
+    assert (decoded.alpha is not None) == kept
+    if kept:
+        np.testing.assert_allclose(decoded.alpha, alpha, atol=0.01)
+
+
+@pytest.mark.parametrize(("bits", "written"), [(8, 8), (16, 16), (32, 16)])
+def test_a_decoded_image_is_written_at_its_own_depth(tmp_path, bits, written):
+    write_image(tmp_path / "a.png", DecodedImage(pixels=np.zeros((2, 2, 1), np.float32), bits=bits))
+    assert read_header(tmp_path / "a.png").bits == written
+
+
+def test_an_unknown_suffix_lists_what_can_be_written(tmp_path):
+    for name in ("a.bmp", "a"):
+        with pytest.raises(OutputError, match=r"\.png, \.tif, \.tiff, \.jpg, \.jpeg or \.webp"):
+            write_image(tmp_path / name, np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((2, 2, 2)), np.zeros(4), np.zeros((0, 3, 3)), np.zeros((2, 2), int), np.zeros((2, 2), bool)]
+)
+def test_arrays_that_are_no_pictures_are_refused(tmp_path, array):
+    with pytest.raises(UsageError, match="not a picture"):
+        write_image(tmp_path / "a.png", array)
+
+
+def test_a_missing_folder_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError) as error:
+        write_image(tmp_path / "missing" / "a.png", np.zeros((2, 2)))
+    check_one_line(error, f"{tmp_path / 'missing' / 'a.png'}: cannot be written (No such file or directory)")
+
+
+def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "a.png"
+    write_image(path, np.zeros((2, 2)))
+    before = path.read_bytes()
+
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        write_image(path, np.ones((2, 2)))
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_too_large_for_its_format_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError) as error:
+        write_image(tmp_path / "a.webp", np.zeros((1, 20_000)))
+    check_one_line(error, f"{tmp_path / 'a.webp'}: cannot be written (")
+
+
+# --- resizing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(20, 30), (37, 51), (64, 96)])
+def test_reducing_equals_that_of_pillow(photo, size):
+    pixels = as_display(photo)
+    expected = np.stack(
+        [np.asarray(Image.fromarray(pixels[..., i]).resize(size[::-1], Image.Resampling.LANCZOS)) for i in range(3)], -1
+    )
+    assert np.abs(resize(pixels, *size) - expected).mean() < 0.002
+
+
+@pytest.mark.parametrize(
+    ("kernel", "filter"), [("linear", Image.Resampling.BILINEAR), ("cubic", Image.Resampling.BICUBIC)]
+)
+def test_enlarging_equals_that_of_pillow(photo, kernel, filter):
+    pixels = as_display(photo)
+    expected = np.stack([np.asarray(Image.fromarray(pixels[..., i]).resize((301, 173), filter)) for i in range(3)], -1)
+    assert np.abs(resize(pixels, 173, 301, kernel) - expected).mean() < 0.002
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 90), st.integers(1, 90), st.integers(1, 90), st.integers(1, 90))
+def test_any_size_leads_to_any_other_and_constants_stay(height, width, new_height, new_width):
+    resized = resize(np.full((height, width, 2), 0.3, dtype=np.float32), new_height, new_width)
+    assert resized.shape == (new_height, new_width, 2)
+    assert resized.dtype == np.float32
+    np.testing.assert_allclose(resized, 0.3, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [16, 50, 65, 200, 256])
+def test_resizing_does_not_shift_the_picture(size):
+    ramp = np.tile(np.arange(64, dtype=np.float32), (64, 1))[..., None]
+    expected = (np.arange(size) + 0.5) * 64 / size - 0.5
+    for axis, resized in enumerate((resize(ramp, size, size), resize(ramp.swapaxes(0, 1), size, size).swapaxes(0, 1))):
+        middle = slice(size // 8, -size // 8)
+        np.testing.assert_allclose(resized[size // 2, middle, 0], expected[middle], atol=0.03, err_msg=f"axis {axis}")
+
+
+def test_a_very_long_picture_can_be_reduced_to_almost_nothing():
+    np.testing.assert_allclose(resize(np.full((2, 5000, 1), 0.3, np.float32), 2, 3), 0.3, atol=1e-5)
+
+
+def test_values_outside_display_space_survive():
+    chroma = np.full((4, 4, 2), -80, dtype=np.float32)
+    np.testing.assert_allclose(resize(chroma, 9, 7), -80, rtol=1e-5)

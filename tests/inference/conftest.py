@@ -1,0 +1,76 @@
+"""A small card and a network that needs no torch, for everything in inference that only passes pictures along."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tintype.inference.modelfile import ModelCard
+from tintype.recipe.schema import (
+    ColourData,
+    FoldersData,
+    GrayCodec,
+    InitSpec,
+    LabCodec,
+    Recipe,
+    RgbCodec,
+    TrainingSpec,
+    UNetSpec,
+)
+
+
+def make_card(codec="lab", *, size=16, stride=1, levels=3, norm="batch", upsample="transposed", **fields):
+    match codec:
+        case "lab":
+            data, spec = ColourData(size=size), LabCodec(chroma_size=size // stride)
+        case "gray":
+            data, spec = FoldersData(size=size), GrayCodec()
+        case "rgb" | "grey-to-rgb":
+            data, spec = FoldersData(size=size), RgbCodec(source="rgb" if codec == "rgb" else "grey")
+    recipe = Recipe(
+        name="small",
+        data=data,
+        codec=spec,
+        generator=UNetSpec(
+            filters=4, levels=levels, norm=norm, upsample=upsample, init=InitSpec(kind="kaiming", gain=1.0)
+        ),
+        training=TrainingSpec(steps=1),
+    )
+    known = {
+        "tintype_version": "0.1.0",
+        "recipe": recipe,
+        "step": 7,
+        "images_seen": 28,
+        "multiple_of": recipe.generator_multiple,
+        "output_stride": recipe.output_stride,
+        "tiling": "exact",
+    }
+    return ModelCard(**(known | fields))
+
+
+class FakeNetwork:
+    """Stands for a network: mixes channels by fixed numbers and averages over the stride; notes what it was given."""
+
+    name = "fake"
+
+    def __init__(self, card, channels_out):
+        self.card, self.channels_out, self.shapes = card, channels_out, []
+
+    def __call__(self, x):
+        assert x.dtype == np.float32
+        assert x.shape[2] % self.card.multiple_of == 0 and x.shape[3] % self.card.multiple_of == 0
+        self.shapes.append(x.shape)
+        n, c, h, w = x.shape
+        s = self.card.output_stride
+        small = x.reshape(n, c, h // s, s, w // s, s).mean((3, 5))
+        return np.stack([small.mean(1) * (0.6 - 0.9 * i) for i in range(self.channels_out)], axis=1).astype(np.float32)
+
+
+@pytest.fixture(name="make_card", scope="session")
+def make_card_fixture():
+    return make_card
+
+
+@pytest.fixture(name="fake_network", scope="session")
+def fake_network_fixture():
+    return FakeNetwork

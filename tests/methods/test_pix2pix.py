@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from tintype.methods import Batch, build_method
+from tintype.recipe import load_recipe
+
+
+def a_batch(recipe_overrides: list[str] | None = None):
+    torch.manual_seed(0)
+    recipe = load_recipe("tiny", recipe_overrides or [])
+    method = build_method(recipe)
+    return method, Batch(torch.rand(2, 1, 32, 32) * 2 - 1, torch.rand(2, 2, 16, 16) - 0.5)
+
+
+def test_the_terms_carry_their_weights_and_their_names() -> None:
+    method, batch = a_batch(["method.lambda_l1=50", "method.lambda_adversarial=2"])
+    out = method.forward(batch)
+    terms = method.loss("generator", batch, out)
+    assert list(terms) == ["g/adversarial", "g/l1"]
+    assert terms["g/l1"].item() == pytest.approx(50 * F.l1_loss(out, batch.target).item(), rel=1e-6)
+    condition = F.avg_pool2d(batch.source, 2)
+    logits = method.networks["discriminator"](torch.cat([condition, out], 1))
+    assert terms["g/adversarial"].item() == pytest.approx(2 * F.softplus(-logits).mean().item(), rel=1e-4)
+
+
+def test_the_discriminator_pays_for_both_kinds_of_mistake() -> None:
+    method, batch = a_batch(["method.lambda_discriminator=1"])
+    out = method.forward(batch)
+    both = method.loss("discriminator", batch, out)
+    method2, _ = a_batch(["method.lambda_discriminator=0.5"])
+    half = method2.loss("discriminator", batch, method2.forward(batch))
+    assert list(both) == ["d/real", "d/fake"]
+    assert both["d/real"].item() == pytest.approx(2 * half["d/real"].item(), rel=1e-4)
+
+
+def test_the_discriminators_loss_does_not_reach_the_generator() -> None:
+    method, batch = a_batch()
+    sum(method.loss("discriminator", batch, method.forward(batch)).values()).backward()
+    assert all(parameter.grad is None for parameter in method.networks["generator"].parameters())
+    assert all(parameter.grad is not None for parameter in method.networks["discriminator"].parameters())
+
+
+def test_without_adversarial_weight_there_is_no_discriminator() -> None:
+    method, batch = a_batch(["method.lambda_adversarial=0"])
+    assert list(method.networks) == ["generator"]
+    assert [phase.name for phase in method.phases] == ["generator"]
+    assert list(method.loss("generator", batch, method.forward(batch))) == ["g/l1"]
+
+
+def test_without_l1_weight_the_term_is_left_out() -> None:
+    method, batch = a_batch(["method.lambda_l1=0"])
+    assert list(method.loss("generator", batch, method.forward(batch))) == ["g/adversarial"]
+
+
+@pytest.mark.parametrize("adversarial", ["vanilla", "lsgan", "hinge"])
+@pytest.mark.parametrize("discriminator", ["{kind: patchgan, filters: 4, layers: 1}", "{kind: pixel, filters: 4}"])
+def test_every_loss_works_with_every_discriminator(adversarial: str, discriminator: str) -> None:
+    method, batch = a_batch([f"method.adversarial={adversarial}", f"discriminator={discriminator}"])
+    out = method.forward(batch)
+    for phase in method.phases:
+        assert all(torch.isfinite(term) for term in method.loss(phase.name, batch, out).values())

@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tintype.networks.blocks import doubling, initialise
+from tintype.recipe.schema import InitSpec
+
+
+def initialised(kind: str, gain: float = 0.02) -> nn.Conv2d:
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(64, 64, 3)
+    initialise(convolution, InitSpec(kind=kind, gain=gain))
+    return convolution
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain", "deviation"),
+    [
+        ("normal", 0.02, 0.02),
+        ("xavier", 0.5, 0.5 * math.sqrt(2 / (64 * 9 + 64 * 9))),  # Glorot & Bengio 2010
+        ("kaiming", 0.02, math.sqrt(2 / (64 * 9))),  # He et al. 2015
+    ],
+)
+def test_weights_have_the_published_spread_and_biases_are_zero(kind: str, gain: float, deviation: float) -> None:
+    convolution = initialised(kind, gain)
+    assert convolution.weight.std().item() == pytest.approx(deviation, rel=0.02)
+    assert not convolution.bias.any()
+
+
+def test_orthogonal_weights_are_orthogonal_rows_of_the_given_length() -> None:
+    rows = initialised("orthogonal", 0.5).weight.flatten(1)
+    torch.testing.assert_close(rows @ rows.T, 0.25 * torch.eye(64), atol=1e-5, rtol=0)
+
+
+def test_batch_norm_gains_start_around_one() -> None:
+    norm = nn.BatchNorm2d(4096)
+    initialise(norm, InitSpec())
+    assert norm.weight.mean().item() == pytest.approx(1, abs=0.002)
+    assert norm.weight.std().item() == pytest.approx(0.02, rel=0.05)
+
+
+@pytest.mark.parametrize("kind", ["transposed", "resize"])
+def test_both_kinds_of_doubling_double(kind: str) -> None:
+    assert doubling(kind, 3, 5, bias=True)(torch.rand(1, 3, 4, 6)).shape == (1, 5, 8, 12)

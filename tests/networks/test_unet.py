@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from tintype.networks.unet import UNet
+
+
+def parameters(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("channels", "levels", "norm", "count"),
+    [  # the published pix2pix networks, counted from their released layers
+        ((3, 3), 8, "batch", 54_413_955),
+        ((3, 3), 8, "instance", 54_409_603),
+        ((3, 3), 7, "batch", 41_828_995),
+        ((1, 2), 8, "batch", 54_409_858),
+    ],
+)
+def test_it_has_as_many_parameters_as_the_published_network(
+    channels: tuple[int, int], levels: int, norm: str, count: int
+) -> None:
+    with torch.device("meta"):
+        assert parameters(UNet(*channels, levels=levels, norm=norm)) == count
+
+
+@pytest.mark.parametrize("levels", [5, 6, 7, 8])
+def test_dropout_sits_in_the_middle_blocks_only(levels: int) -> None:
+    with torch.device("meta"):
+        network = UNet(1, 3, filters=2, levels=levels)
+    dropped = [int(level) for level, block in network.up.items() if any(isinstance(m, nn.Dropout) for m in block)]
+    assert dropped == {8: [6, 5, 4], 7: [5, 4], 6: [4], 5: [3]}[levels]
+
+
+@pytest.mark.parametrize("upsample", ["transposed", "resize"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_output_is_smaller_than_the_input_by_the_output_stride(upsample: str, norm: str, stride: int) -> None:
+    network = UNet(1, 2, filters=2, levels=4, norm=norm, upsample=upsample, output_stride=stride)
+    output = network(torch.rand(2, 1, 32, 48))
+    assert output.shape == (2, 2, 32 // stride, 48 // stride)
+    assert output.abs().max() <= 1
+
+
+def test_a_wrong_output_stride_is_refused() -> None:
+    with pytest.raises(ValueError, match="power of two below"):
+        UNet(1, 2, levels=3, output_stride=3)
+    with pytest.raises(ValueError, match="power of two below"):
+        UNet(1, 2, levels=3, output_stride=8)
+
+
+@pytest.mark.parametrize("upsample", ["transposed", "resize"])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_receptive_radius_is_the_furthest_pixel_that_changes_an_output_pixel(upsample: str, stride: int) -> None:
+    network = UNet(1, 1, filters=2, levels=2, norm="none", upsample=upsample, output_stride=stride).double()
+    for parameter in network.parameters():
+        nn.init.uniform_(parameter, 0.01, 0.02)  # positive weights: no path is switched off by an activation
+    furthest = 0
+    for output in range(32 // stride, 32 // stride + 4):
+        x = torch.rand(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
+        network(x)[0, 0, output, output].backward()
+        reached = x.grad[0, 0].nonzero()
+        first, last = output * stride, (output + 1) * stride - 1
+        furthest = max(furthest, first - int(reached.min()), int(reached.max()) - last)
+    assert furthest == network.receptive_radius_px
+
+
+def test_without_instance_norm_a_tile_equals_the_same_part_of_the_whole() -> None:
+    network = UNet(1, 1, filters=2, levels=2, norm="batch").eval()
+    assert network.tiling == "exact"
+    radius = -(-network.receptive_radius_px // 4) * 4
+    x = torch.rand(1, 1, 64, 64)
+    whole = network(x)[..., 24:40, 24:40]
+    part = network(x[..., 24 - radius : 40 + radius, 24 - radius : 40 + radius])
+    torch.testing.assert_close(part[..., radius : radius + 16, radius : radius + 16], whole)
+
+
+def test_instance_norm_makes_tiling_approximate() -> None:
+    assert UNet(1, 1, filters=2, levels=2, norm="instance").tiling == "approximate"

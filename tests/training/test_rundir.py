@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tintype.errors import OutputError, RecipeMismatchError, RunError
+from tintype.recipe import load_recipe
+from tintype.training.rundir import RunDir
+
+
+def begun(folder: Path) -> RunDir:
+    run = RunDir(folder)
+    assert run.prepare(load_recipe("tiny")) is None
+    run.write_recipe(load_recipe("tiny"))
+    return run
+
+
+@pytest.mark.parametrize(
+    "override",
+    ["training.steps=99", "training.epochs=9", "training.log_every=1", "training.validate_every=3", "training.tensorboard=true",
+     "training.sample_steps=[2]", "training.checkpoint_every=2", "training.sample_count=1"],
+)  # fmt: skip
+def test_length_cadences_and_logging_may_change(tmp_path: Path, override: str) -> None:
+    run = begun(tmp_path / "run")
+    assert run.prepare(load_recipe("tiny", [override])) == load_recipe("tiny")
+
+
+@pytest.mark.parametrize(
+    "override", ["optimiser.lr=0.5", "training.seed=3", "training.batch_size=2", "generator.filters=5", "training.ema=0.5"]
+)
+def test_anything_else_is_refused_with_both_values(tmp_path: Path, override: str) -> None:
+    run = begun(tmp_path / "run")
+    field, _, value = override.partition("=")
+    with pytest.raises(RecipeMismatchError) as caught:
+        run.prepare(load_recipe("tiny", [override]))
+    assert f"  {field}: " in str(caught.value)
+    assert f" in the run, {value} asked" in str(caught.value)
+    assert "choose another --out" in str(caught.value)
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(RunError, match=r"holds holiday\.jpg but no run"):
+        RunDir(tmp_path).prepare(load_recipe("tiny"))
+
+
+def test_a_path_that_is_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be used as a run folder"):
+        RunDir(tmp_path / "file").prepare(load_recipe("tiny"))
+
+
+def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    run = begun(tmp_path)
+    with run.locked(), pytest.raises(RunError, match="another process is training here"), run.locked():
+        pass
+    with run.locked():
+        pass
