@@ -25,10 +25,8 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_picture(seed: int, height: int = 40, width: int = 48) -> np.ndarray:
     """A smooth random colour picture, `h w 3` uint8, unlike those of other seeds."""
     random = np.random.default_rng(seed)
-    y, x = np.mgrid[0:1 : height * 1j, 0:1 : width * 1j]
-    waves = [
-        np.sin(2 * np.pi * (fy * y + fx * x + phase)) for fy, fx, phase in random.uniform(-2.5, 2.5, (9, 3))
-    ]
+    y, x = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    waves = [np.sin(2 * np.pi * (fy * y + fx * x + phase)) for fy, fx, phase in random.uniform(-2.5, 2.5, (9, 3))]
     picture = np.stack([sum(waves[i::3]) for i in range(3)], axis=-1)
     return np.rint(127.5 + 40 * picture).clip(0, 255).astype(np.uint8)
 

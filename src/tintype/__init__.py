@@ -1,6 +1,7 @@
 """Tintype trains and runs image-to-image translation GANs.
 
-The public names are those in `__all__`; each is loaded on first use, so that `import tintype` is quick and needs no torch.
+The public names are those in `__all__`; each is loaded on first use, so that `import tintype` is quick and needs no
+torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the commands and the Python interface share: whole jobs, from a recipe or a model to files. It needs `tintype[train]`."""
+"""What commands and the Python interface share: whole jobs, from a recipe or a model to files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from tintype import training
+from tintype.console import Reporter
 from tintype.data.cache import open_cache
 from tintype.data.dataset import evaluation_pair, open_data
 from tintype.data.source import find_items
@@ -18,11 +19,12 @@ from tintype.inference.translator import Translator
 from tintype.recipe import Recipe, load_recipe
 from tintype.report import write_report
 from tintype.training.outcome import protocol
-from tintype.console import Reporter
 from tintype.training.rundir import RunDir
 
 
-def train(recipe: str | Path | Recipe, out: str | Path, overrides: Iterable[str] = (), *, reporter: Reporter | None = None) -> bool:
+def train(
+    recipe: str | Path | Recipe, out: str | Path, overrides: Iterable[str] = (), *, reporter: Reporter | None = None
+) -> bool:
     """Train a recipe in a run folder and write its report; see `tintype.training.train` for everything else."""
     finished = training.train(recipe, out, overrides, reporter=reporter)
     if finished:
@@ -41,9 +43,11 @@ def evaluate(
 
     Args:
         model: A run folder or a model file.
-        data: Folder of pictures laid out as the model's recipe says (colour pictures, or pairs); all of them are scored. Default:
+        data: Folder of pictures laid out as the model's recipe says (colour pictures, or pairs); all of them are
+        scored. Default:
             the test pictures of the run folder.
         size: Side in pixels of the centre crop; default: as the recipe says.
+        progress: Called with the number of pictures done after each.
 
     Raises:
         DataError: There are no pictures, or all of them were trained on.
@@ -56,7 +60,9 @@ def evaluate(
             raise UsageError(f"{model}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
         own = open_data(load_recipe(Path(model) / "recipe.yaml"))
         pictures = (TestPicture(pair.name, pair.source, pair.target) for pair in own.pictures("test", size))
-        return _evaluate(translator, pictures, protocol=protocol(recipe, "test", size, own.split.digest), progress=progress)
+        return _evaluate(
+            translator, pictures, protocol=protocol(recipe, "test", size, own.split.digest), progress=progress
+        )
 
     changes: dict[str, object] = {"path": str(data), "size": size, "load_size": None}
     if recipe.data.kind == "folders":
@@ -69,7 +75,9 @@ def evaluate(
     if known is None:
         notes.append("the model file does not list its training pictures; scores on any of those would flatter")
     elif len(chosen) < len(cache):
-        notes.append(f"{len(cache) - len(chosen)} pictures were left out: the run trained on them or chose its checkpoint by them")
+        notes.append(
+            f"{len(cache) - len(chosen)} pictures were left out: the run trained on them or was chosen by them"
+        )
     if not chosen:
         raise DataError(f"{data}: every picture in it was trained on; give pictures that the model has not seen")
     pairs = (evaluation_pair(cache, number, size, recipe) for number in chosen)

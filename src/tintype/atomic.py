@@ -19,7 +19,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
     error the temporary file is removed and an existing `path` stays as it was.
 
     Raises:
-        OutputError: the body or the renaming met an OSError: no such folder, no right, no space.
+        OutputError: The body or the renaming met an OSError: no such folder, no right, no space.
     """
     temporary = path.with_name(f".{path.stem[:32]}-{secrets.token_hex(4)}{path.suffix}")
     try:

@@ -1,4 +1,4 @@
-"""The command line: one function a command, none of them with logic of its own. Engines are imported inside the commands."""
+"""The command line: one function a command, none with logic of its own. Engines are imported inside the commands."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ def main() -> None:
     except TintypeError as error:
         fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
-        extra = MissingExtraError(f"this command needs {error.name}, which the base install leaves out: pip install 'tintype[train]'")
+        extra = MissingExtraError(
+            f"this command needs {error.name}, which the base install leaves out: pip install 'tintype[train]'"
+        )
         fail(str(extra), extra.exit_code)
     except KeyboardInterrupt:
         fail("interrupted", 130)
@@ -96,7 +98,9 @@ def evaluate(
     model: Model,
     data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
     size: Annotated[int | None, typer.Option(min=8, help="Side in pixels of the centre crop.")] = None,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
+    ] = None,
 ) -> None:
     """Score a model beside the trivial baselines."""
     from tintype.command_line import evaluate_model
@@ -189,6 +193,8 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     pass

@@ -16,11 +16,12 @@ from tintype.recipe import load_recipe
 def run_demo(out: Path) -> bool:
     """Train the recipe `demo`, then colour the pictures that it never saw; False if it was interrupted.
 
-    Makes OUT/run (the run folder with model, scores and report), OUT/grey (unseen pictures without their colour) and OUT/coloured.
+    Makes OUT/run (the run folder with model, scores and report), OUT/grey (unseen pictures without their colour) and
+    OUT/coloured.
     """
     run, grey, coloured = out / "run", out / "grey", out / "coloured"
     with Reporter() as say:
-        say.line("1/3 training on the bundled ESA/Hubble pictures (CC BY 4.0), a few minutes; Ctrl-C saves, the same command goes on")
+        say.line("1/3 training on the bundled ESA/Hubble pictures (CC BY 4.0); Ctrl-C saves, the same command goes on")
         recipe = load_recipe("demo")
         if not api.train(recipe, run, reporter=say):
             return False
@@ -28,7 +29,7 @@ def run_demo(out: Path) -> bool:
         grey.mkdir(parents=True, exist_ok=True)
         for pair in open_data(recipe).pictures("test", 256):
             write_image(grey / Path(pair.name).with_suffix(".png"), pair.source)
-        say.line("3/3 colouring them: tintype translate " f"{grey} --model {run} --out {coloured}")
+        say.line(f"3/3 colouring them: tintype translate {grey} --model {run} --out {coloured}")
         results = list(run_batch(plan_batch([str(grey)], coloured), Translator(run), overwrite=True))
         say.line(f"{sum(result.status == 'done' for result in results)} pictures in {coloured}")
         say.line(f"open {run / 'report.html'} to see them beside the truth and beside what doing nothing scores")

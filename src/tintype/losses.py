@@ -1,7 +1,8 @@
 """Adversarial and reconstruction losses as pure functions of network outputs.
 
-The adversarial ones take raw logits of any shape and return their mean: `vanilla` is binary cross-entropy (Goodfellow et al.
-2014, non-saturating for the generator), `lsgan` least squares (Mao et al. 2017), `hinge` the hinge form (Lim & Ye 2017).
+The adversarial ones take raw logits of any shape and return their mean: `vanilla` is binary cross-entropy (Goodfellow
+et al. 2014, non-saturating for the generator), `lsgan` least squares (Mao et al. 2017), `hinge` the hinge form (Lim &
+Ye 2017).
 """
 
 from __future__ import annotations

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from tests.conftest import make_picture
+
 from tintype.data.dataset import PairedData, open_data
 from tintype.image.file import write_image
 from tintype.recipe import load_recipe
@@ -72,7 +72,9 @@ def test_pairs_keep_source_and_target_cut_alike(tmp_path: Path, direction: str) 
         write_image(tmp_path / "A" / f"{number}.png", picture)
         write_image(tmp_path / "B" / f"{number}.png", 255 - picture)
     data = open_data(
-        load_recipe("tiny", [f"data={{kind: folders, path: {tmp_path}, size: 32, direction: {direction}}}", "codec={kind: rgb}"])
+        load_recipe(
+            "tiny", [f"data={{kind: folders, path: {tmp_path}, size: 32, direction: {direction}}}", "codec={kind: rgb}"]
+        )
     )
     source, target = data.batch(0, CPU)
     torch.testing.assert_close(source, -target, atol=2e-2, rtol=0)  # resampling rounds each of the two to bytes

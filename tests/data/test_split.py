@@ -16,7 +16,11 @@ from tintype.data.source import Item, bundled_folder
 from tintype.data.split import Fingerprint, Split, duplicate_groups, fingerprint, make_split, perceptual_hash
 from tintype.recipe.schema import SplitSpec
 
-FAR = [0x0, 0xFFFFFFFF00000000, 0x0F0F0F0F0F0F0F0F, 0x3333CCCC3333CCCC, 0x6996966969969669]
+rng = np.random.default_rng(7)
+FAR = [int.from_bytes(rng.bytes(32)) for _ in range(5)]
+"""Hashes that are no copies of each other."""
+NEAR = [0, *(1 << i for i in (255, 254, 200, 120, 60, 10))]
+"""Hashes that differ in a bit or two."""
 
 
 def items_of(count, split=None):
@@ -30,7 +34,7 @@ def prints_of(hashes):
 def random_prints(count, seed=0):
     """Fingerprints with hashes so far apart that no two are copies."""
     rng = np.random.default_rng(seed)
-    return [Fingerprint(rng.bytes(32).hex(), int(rng.integers(2**64, dtype=np.uint64))) for _ in range(count)]
+    return [Fingerprint(rng.bytes(32).hex(), int.from_bytes(rng.bytes(32))) for _ in range(count)]
 
 
 def bits(a, b):
@@ -52,8 +56,8 @@ def test_the_hash_holds_the_signs_of_a_dct():
         ((u, v) for u in range(32) for v in range(32) if (u, v) != (0, 0)),
         key=lambda f: (f[0] ** 2 + f[1] ** 2, abs(f[0] - f[1]), f),
     )
-    expected = "".join("1" if spectrum[f] > 0 else "0" for f in frequencies[:64])
-    assert f"{perceptual_hash(pixels):064b}" == expected
+    expected = "".join("1" if spectrum[f] > 0 else "0" for f in frequencies[:256])
+    assert f"{perceptual_hash(pixels):0256b}" == expected
 
 
 @pytest.mark.parametrize("value", [0, 37, 255])
@@ -70,14 +74,14 @@ def test_sizes_brightness_and_grey_hardly_change_the_hash(nebula):
         nebula.convert("L"),
     ):
         pixels = np.asarray(changed)
-        assert bits(original, perceptual_hash(pixels if pixels.ndim == 3 else pixels[..., None])) <= 3
+        assert bits(original, perceptual_hash(pixels if pixels.ndim == 3 else pixels[..., None])) <= 12
 
 
 def test_a_copy_saved_again_has_the_same_hash_but_for_a_few_bits(nebula, tmp_path):
     nebula.save(tmp_path / "again.jpg", quality=30)
     first, second = fingerprint(bundled_folder("hubble") / "heic0715a.jpg"), fingerprint(tmp_path / "again.jpg")
     assert first.sha256 != second.sha256
-    assert bits(first.phash, second.phash) <= 3
+    assert bits(first.phash, second.phash) <= 12
 
 
 def test_the_fingerprint_of_a_pair_follows_both_files(nebula, tmp_path):
@@ -93,9 +97,16 @@ def test_the_fingerprint_of_a_pair_follows_both_files(nebula, tmp_path):
 
 
 def test_copies_of_copies_are_in_one_group():
-    hashes = [FAR[0], FAR[3], FAR[0] | 0b111, FAR[0] | 0b111111]  # the last is 6 bits from the first
+    # three bits in every 64 from one to the next
+    first, second = sum(0b111 << 64 * i for i in range(4)), sum(0b111111 << 64 * i for i in range(4))
+    hashes = [FAR[0], FAR[3], FAR[0] ^ first, FAR[0] ^ second]
     assert duplicate_groups(prints_of(hashes), 3) == [[0, 2, 3], [1]]
     assert duplicate_groups(prints_of(hashes), 2) == [[0], [1], [2], [3]]
+
+
+def test_pictures_that_are_alike_only_in_their_coarse_structure_are_no_copies():
+    fine = FAR[0] ^ (FAR[1] & 2**192 - 1)  # the same first 64 bits
+    assert duplicate_groups(prints_of([FAR[0], fine]), 6) == [[0], [1]]
 
 
 @pytest.mark.parametrize(
@@ -112,7 +123,7 @@ def test_copies_of_copies_are_in_one_group():
 )
 def test_mirrored_and_turned_copies_are_found(nebula, turn):
     hashes = [perceptual_hash(np.asarray(picture)) for picture in (nebula, nebula.transpose(turn))]
-    assert bits(*hashes) > 6, "found without turning: the test would prove nothing"
+    assert bits(*hashes) > 4 * 6, "found without turning: the test would prove nothing"
     assert duplicate_groups(prints_of(hashes), 2) == [[0, 1]]
 
 
@@ -127,16 +138,16 @@ def test_no_two_bundled_pictures_are_copies_and_a_planted_copy_is_found(nebula, 
 
 
 def test_many_hashes_are_compared_in_blocks():
-    # 3,000 hashes are 9 million pairs, more than one block; the copies of the first lie in the last block
-    hashes = [f.phash for f in random_prints(3000)]
-    hashes[2999] = hashes[0] ^ 0b11
-    assert [group for group in duplicate_groups(prints_of(hashes), 2) if len(group) > 1] == [[0, 2999]]
+    # the copies of the first one lie in the last block
+    hashes = [f.phash for f in random_prints(1000)]
+    hashes[999] = hashes[0] ^ 0b11
+    assert [group for group in duplicate_groups(prints_of(hashes), 2) if len(group) > 1] == [[0, 999]]
 
 
 # --- split -----------------------------------------------------------------------------------------------------------
 
 SETS = st.lists(
-    st.tuples(st.binary(min_size=4, max_size=4), st.sampled_from([*FAR, *range(1, 8), 2**63, 0xAAAA5555])),
+    st.tuples(st.binary(min_size=4, max_size=4), st.sampled_from([*FAR, *NEAR])),
     min_size=1,
     max_size=40,
     unique_by=lambda pair: pair[0],
@@ -240,7 +251,7 @@ def test_copies_across_given_folders_are_said_and_stay_where_they_are():
     split = make_split(items, [*prints, Fingerprint("ff", prints[0].phash ^ 1)], SplitSpec())
     assert "000.png" in split.train and split.test == ("008.png",)
     assert split.notes == (
-        "1 groups of copies or near copies lie in more than one split folder, so scores may flatter: 000.png, 008.png",
+        "1 group of copies or near copies lies in more than one split folder, so scores may flatter: 000.png, 008.png",
     )
 
 

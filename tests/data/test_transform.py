@@ -71,7 +71,9 @@ def test_a_sample_depends_on_seed_epoch_and_index_alone() -> None:
         return sample_generator(*key).random(3).tolist()
 
     assert numbers(1, 2, 3) == numbers(1, 2, 3)
-    assert len({tuple(numbers(*key)) for key in [(1, 2, 3), (2, 2, 3), (1, 3, 3), (1, 2, 4), (0, 12, 3), (3, 2, 1)]}) == 6
+    assert (
+        len({tuple(numbers(*key)) for key in [(1, 2, 3), (2, 2, 3), (1, 3, 3), (1, 2, 4), (0, 12, 3), (3, 2, 1)]}) == 6
+    )
 
 
 def test_switching_one_change_off_leaves_the_others_as_they_were() -> None:

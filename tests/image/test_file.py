@@ -30,6 +30,7 @@ from tintype.image.file import (
 )
 
 HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
+SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +121,14 @@ def test_a_profile_is_converted_to_srgb(photo):
 
 
 def test_an_srgb_profile_leaves_the_pixels_untouched(photo):
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     np.testing.assert_allclose(
-        read_image(encode(photo, "PNG", icc_profile=profile)).pixels, as_display(photo), atol=1e-6
+        read_image(encode(photo, "PNG", icc_profile=SRGB_PROFILE)).pixels, as_display(photo), atol=1e-6
     )
 
 
-@pytest.mark.parametrize("profile", [b"nonsense" * 40, b"x"])
+@pytest.mark.parametrize(
+    "profile", [b"nonsense" * 40, b"x", SRGB_PROFILE[:200], SRGB_PROFILE.replace(b"para", b"paxa")], ids=range(4)
+)
 def test_a_broken_profile_is_ignored(photo, profile):
     np.testing.assert_allclose(
         read_image(encode(photo, "PNG", icc_profile=profile)).pixels, as_display(photo), atol=1e-6

@@ -13,7 +13,7 @@ from skimage.color import rgb2lab
 from tintype.errors import ImageError, MissingExtraError, ModelFileError, UsageError
 from tintype.image.file import DecodedImage, write_image
 from tintype.inference.modelfile import write_safetensors
-from tintype.inference.translator import Translator, network_size
+from tintype.inference.translator import Translator, network_size, over_orientations
 
 LEVELS = {np.uint8: 255, np.uint16: 65535, np.float32: 1, np.float64: 1}
 
@@ -249,3 +249,20 @@ def test_without_torch_a_safetensors_model_says_what_to_install(make_card, tmp_p
     (tmp_path / "model.onnx").touch()
     with pytest.raises(MissingExtraError, match=r"model\.onnx"):
         Translator(path)
+
+
+@pytest.mark.parametrize("orientations", [1, 2, 8])
+def test_the_mean_over_orientations_turns_every_answer_back(orientations):
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 1, 6, 4)).astype(np.float32)
+    np.testing.assert_allclose(over_orientations(lambda batch: 2 * batch, x, orientations), 2 * x, atol=1e-6)
+
+
+def test_the_mean_over_orientations_is_the_same_for_a_turned_picture():
+    def lopsided(batch: np.ndarray) -> np.ndarray:
+        return batch * np.linspace(0, 1, batch.shape[3], dtype=np.float32)
+
+    x = np.random.default_rng(0).uniform(-1, 1, (1, 1, 6, 4)).astype(np.float32)
+    mean = over_orientations(lopsided, x, 8)
+    turned = over_orientations(lopsided, np.ascontiguousarray(np.rot90(x, 1, (2, 3))), 8)
+    np.testing.assert_allclose(np.rot90(mean, 1, (2, 3)), turned, atol=1e-6)
+    assert np.abs(mean - lopsided(x)).max() > 0.1

@@ -58,5 +58,5 @@ def test_the_smallest_input_is_the_smallest_that_works(layers: int) -> None:
 
 
 def test_a_discriminator_that_is_too_deep_for_the_chroma_is_refused_in_words() -> None:
-    with pytest.raises(RecipeError, match=r"discriminator\.layers=3 needs pictures of at least 24 px, and would judge 16 px"):
+    with pytest.raises(RecipeError, match="needs pictures of at least 24 px, and would judge 16 px"):
         build_discriminator(load_recipe("tiny", ["discriminator.layers=3"]))

@@ -18,7 +18,8 @@ def begun(folder: Path) -> RunDir:
 
 @pytest.mark.parametrize(
     "override",
-    ["training.steps=99", "training.epochs=9", "training.log_every=1", "training.validate_every=3", "training.tensorboard=true",
+    ["training.steps=99", "training.epochs=9", "training.log_every=1", "training.validate_every=3",
+    "training.tensorboard=true",
      "training.sample_steps=[2]", "training.checkpoint_every=2", "training.sample_count=1"],
 )  # fmt: skip
 def test_length_cadences_and_logging_may_change(tmp_path: Path, override: str) -> None:
@@ -27,7 +28,8 @@ def test_length_cadences_and_logging_may_change(tmp_path: Path, override: str) -
 
 
 @pytest.mark.parametrize(
-    "override", ["optimiser.lr=0.5", "training.seed=3", "training.batch_size=2", "generator.filters=5", "training.ema=0.5"]
+    "override",
+    ["optimiser.lr=0.5", "training.seed=3", "training.batch_size=2", "generator.filters=5", "training.ema=0.5"],
 )
 def test_anything_else_is_refused_with_both_values(tmp_path: Path, override: str) -> None:
     run = begun(tmp_path / "run")

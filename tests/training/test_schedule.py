@@ -41,5 +41,7 @@ def test_a_decay_without_effect_is_said() -> None:
 
 
 def test_panels_can_be_asked_for_by_step_and_by_epoch() -> None:
-    recipe = load_recipe("tiny", ["training.sample_steps=[1, 7]", "training.sample_epochs=[2]", "training.batch_size=5"])
+    recipe = load_recipe(
+        "tiny", ["training.sample_steps=[1, 7]", "training.sample_epochs=[2]", "training.batch_size=5"]
+    )
     assert sample_steps(recipe, 12) == {1, 7, 5}

@@ -1,7 +1,7 @@
 """Cached pictures as training batches and as evaluation pictures.
 
-A run sees one endless stream of samples: number g is sample g mod n of epoch g div n. Batches are cut from the stream, so
-every batch is full, an epoch may end inside one, and the position in the data is the step alone.
+A run sees one endless stream of samples: number g is sample g mod n of epoch g div n. Batches are cut from the
+stream, so every batch is full, an epoch may end inside one, and the position in the data is the step alone.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Pair:
 
 
 class PairedData:
-    """The pictures of a recipe: split, cached, and handed out in model space (training) or display space (evaluation)."""
+    """The pictures of a recipe, handed out in model space (training) or in display space (evaluation)."""
 
     def __init__(self, recipe: Recipe, cache: PictureCache, split: Split) -> None:
         self.recipe = recipe
@@ -78,12 +78,16 @@ class PairedData:
             source = self._codec.source_from(target)
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
-    def pictures(self, part: str, size: int, limit: int | None = None, progress: Progress | None = None) -> Iterator[Pair]:
+    def pictures(
+        self, part: str, size: int, limit: int | None = None, progress: Progress | None = None
+    ) -> Iterator[Pair]:
         """Evaluation pictures of a part of the split: shorter side reduced to `size`, centre crop.
 
         Args:
             part: train, validation or test.
+            size: Side in pixels.
             limit: At most so many, evenly spaced over the part.
+            progress: Called with the number of pictures done and of all.
         """
         names = getattr(self.split, part)
         if limit is not None and len(names) > limit:
@@ -119,7 +123,11 @@ def evaluation_pair(cache: PictureCache, number: int, size: int, recipe: Recipe)
     codec = build_codec(recipe)
     target = _centre(cache.target(number), size)
     stored = cache.source(number)
-    source = codec.source_from(target.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0) if stored is None else _centre(stored, size)
+    source = (
+        codec.source_from(target.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+        if stored is None
+        else _centre(stored, size)
+    )
     return Pair(cache.names[number], np.ascontiguousarray(source), target)
 
 

@@ -40,7 +40,8 @@ def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
 def draw_placement(spec: AugmentSpec, size: int, height: int, width: int, random: np.random.Generator) -> Placement:
     """A random window of `size` output pixels in a picture of at least that size.
 
-    All numbers are drawn whatever the settings, so that switching one kind of change off leaves the others as they were.
+    All numbers are drawn whatever the settings, so that switching one kind of change off leaves the others as they
+    were.
     """
     across, down, mirror, flip, turn, angle, zoom = random.random(7)
     factor = spec.zoom**zoom
@@ -65,14 +66,20 @@ def draw_placement(spec: AugmentSpec, size: int, height: int, width: int, random
     return Placement((top + (side - 1) / 2, left + (side - 1) / 2), ((a, b), (c, d)), exact)
 
 
-def cut(flat: Tensor, offsets: Tensor, heights: Tensor, widths: Tensor, placements: list[Placement], size: int) -> Tensor:
+def cut(
+    flat: Tensor, offsets: Tensor, heights: Tensor, widths: Tensor, placements: list[Placement], size: int
+) -> Tensor:
     """The placed windows as display values, `n 3 size size` float32 in [0, 1], laid out channels-last.
 
     Outside a picture (free rotation reaches there) its mirror image continues it.
 
     Args:
         flat: uint8, all pictures one after the other, each `h w 3`.
-        offsets: Where each sample's picture starts in `flat`, `n` int64 on the device of `flat`; heights, widths likewise.
+        offsets: Where each sample's picture starts in `flat`, `n` int64 on the device of `flat`.
+        heights: Of each sample's picture in pixels, likewise.
+        widths: Likewise.
+        placements: One for each sample.
+        size: Side of a window in pixels.
     """
     device = flat.device
     centres = torch.tensor([placement.centre for placement in placements], dtype=torch.float64)

@@ -8,8 +8,6 @@ a network is the business of `codec`.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ from typing import Any, Literal, final
 import numpy as np
 import pyvips
 
+from tintype.atomic import atomic_path
 from tintype.errors import ImageError, OutputError, UsageError
 
 Kernel = Literal["linear", "cubic", "mitchell", "lanczos2", "lanczos3"]
@@ -257,7 +256,10 @@ def _has_other_profile(image: pyvips.Image) -> bool:
     colours = np.stack(np.meshgrid(*levels), axis=-1).reshape(1, -1, image.bands)
     probe = pyvips.Image.new_from_array(colours).copy(interpretation="b-w" if image.bands == 1 else "srgb")
     probe.set_type(pyvips.GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
-    converted = probe.icc_transform("srgb", embedded=True, depth=16).numpy()
+    try:
+        converted = probe.icc_transform("srgb", embedded=True, depth=16).numpy()
+    except pyvips.Error:
+        return False  # damaged: the picture is taken as it is
     return bool(np.abs(converted / 257 - colours).max() > 0.5)
 
 
@@ -318,7 +320,8 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
         data = encoded.write_to_buffer(suffix, **options)
     except pyvips.Error as error:
         raise OutputError(f"{path}: cannot be written ({_reason(error)})") from error
-    _write_whole(path, data)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def _as_display(pixels: np.ndarray) -> np.ndarray:
@@ -336,23 +339,6 @@ def _as_display(pixels: np.ndarray) -> np.ndarray:
 def _to_integers(pixels: np.ndarray, bits: int) -> np.ndarray:
     dtype = np.uint16 if bits == 16 else np.uint8
     return np.rint(np.clip(pixels, 0, 1) * np.iinfo(dtype).max).astype(dtype)
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write to a temporary file beside `path` and move it there, so that a half-written file never bears the name."""
-    temporary = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with temporary.open("xb") as file:
-            try:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-                temporary.replace(path)
-            except BaseException:
-                temporary.unlink()
-                raise
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 # --- resizing --------------------------------------------------------------------------------------------------------

@@ -106,8 +106,8 @@ def run_batch(
         overwrite: Replace results that are there already; inputs are never replaced.
 
     Raises:
-        OutputError: the folder for the results cannot be made or written to; raised before any work is done.
-        UsageError: the strength does not fit the model; raised before any work is done.
+        OutputError: The folder for the results cannot be made or written to; raised before any work is done.
+        UsageError: The strength does not fit the model; raised before any work is done.
     """
     check_strength(strength, translator.codec)
     _prepare(plan.out)

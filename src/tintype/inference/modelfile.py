@@ -66,7 +66,7 @@ def card_from_json(text: str | None, path: Path) -> ModelCard:
     """Validate the text that was found in the model file `path`; None: the file holds none.
 
     Raises:
-        ModelFileError: it is absent, too long, not JSON, or not a card of this version.
+        ModelFileError: It is absent, too long, not JSON, or not a card of this version.
     """
     if text is None:
         raise ModelFileError(
@@ -92,7 +92,7 @@ def read_card(path: Path) -> ModelCard:
     """The card of a model file of either format.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or not made by Tintype.
+        ModelFileError: The file is missing, damaged, or not made by Tintype.
     """
     if path.suffix == ".onnx":
         from tintype.inference.runtime import open_onnx
@@ -111,7 +111,7 @@ def write_safetensors(path: Path, state: dict[str, np.ndarray], card: ModelCard)
     """Write weights by name and their card; the file is there whole or not at all.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: It cannot be written.
     """
     tensors = {name: np.asarray(value, order="C") for name, value in state.items()}
     data = safetensors.numpy.save(tensors, metadata={METADATA_KEY: card_to_json(card)})
@@ -123,7 +123,7 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], ModelCard]:
     """The weights by name, and the card.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or not made by Tintype.
+        ModelFileError: The file is missing, damaged, or not made by Tintype.
     """
     card = read_card(path)
     try:
@@ -143,8 +143,8 @@ def find_model(model: str | Path, direction: Direction = "ab") -> Path:
     """The model file that a run folder or a path stands for; `.onnx` before `.safetensors`.
 
     Raises:
-        ModelFileError: there is none.
-        UsageError: direction "ba" is asked of a model that has one direction only.
+        ModelFileError: There is none.
+        UsageError: Direction "ba" is asked of a model that has one direction only.
     """
     path = Path(model)
     if path.is_dir():

@@ -47,8 +47,8 @@ def export_onnx(
         limit: Largest difference from torch that is let through, in model space.
 
     Raises:
-        ModelFileError: the file differs from torch by more than `limit`, draws random numbers, or would be too large.
-        OutputError: it cannot be written.
+        ModelFileError: The file differs from torch by more than `limit`, draws random numbers, or would be too large.
+        OutputError: It cannot be written.
     """
     multiple, channels = card.multiple_of, build_codec(card.recipe).source_channels
     model = _to_onnx(module, channels, multiple)
@@ -72,6 +72,18 @@ def export_onnx(
                 "use .safetensors"
             )
     return OnnxCheck(difference, shapes)
+
+
+def replace_card(path: Path, card: ModelCard) -> None:
+    """Give an exported model another card; its network stays as it was checked.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(model.SerializeToString())
 
 
 def _to_onnx(module: nn.Module, channels: int, multiple: int) -> onnx.ModelProto:

@@ -34,7 +34,7 @@ class OnnxRuntime:
     """ONNX Runtime on the CPU.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or not made by Tintype.
+        ModelFileError: The file is missing, damaged, or not made by Tintype.
     """
 
     name = "ONNX Runtime (CPU)"
@@ -48,7 +48,7 @@ class OnnxRuntime:
         """See `Runtime`.
 
         Raises:
-            ModelFileError: the network fails on this input.
+            ModelFileError: The network fails on this input.
         """
         try:
             output: np.ndarray = self._session.run(None, {self._input: x})[0]
@@ -63,8 +63,8 @@ def open_runtime(path: Path, threads: int | None = None) -> tuple[Runtime, Model
     """Make a model file of either format ready to run.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or not made by Tintype.
-        MissingExtraError: it is a `.safetensors` file and torch is not installed.
+        ModelFileError: The file is missing, damaged, or not made by Tintype.
+        MissingExtraError: It is a `.safetensors` file and torch is not installed.
     """
     if path.suffix == ".onnx":
         onnx_runtime = OnnxRuntime(path, threads)
@@ -84,7 +84,7 @@ def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) 
     """A session on the CPU and the card; `optimise=False` is for reading the card only.
 
     Raises:
-        ModelFileError: the file is missing, damaged, or not made by Tintype.
+        ModelFileError: The file is missing, damaged, or not made by Tintype.
     """
     import onnxruntime
 

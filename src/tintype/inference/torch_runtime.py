@@ -45,20 +45,26 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 
 def load_torch_runtime(path: Path, device: str | torch.device = "cpu") -> tuple[TorchRuntime, ModelCard]:
-    """Build the network that a `.safetensors` model's recipe describes and load its weights, which must all fit.
+    """The network of a `.safetensors` model, ready to run; see `load_network`."""
+    network, card = load_network(path)
+    return TorchRuntime(network.to(device), device), card
+
+
+def load_network(path: Path) -> tuple[nn.Module, ModelCard]:
+    """Build the network that a `.safetensors` model's recipe describes; every one of the weights must fit.
 
     Raises:
         ModelFileError: the file is missing, damaged, not made by Tintype, or its weights do not fit its recipe.
     """
     state, card = read_safetensors(path)
     with torch.device("meta"):  # weights of the recipe's sizes are never allocated: a hostile card could ask for any
-        module = build_generator(card.recipe)
+        network = build_generator(card.recipe)
     try:
-        module.load_state_dict(
+        network.load_state_dict(
             {name: torch.from_numpy(value) for name, value in state.items()}, strict=True, assign=True
         )
     except RuntimeError as error:
         lines = str(error).splitlines()
         detail = " ".join(lines[1].split())[:160] if len(lines) > 1 else str(error)
         raise ModelFileError(f"{path}: its weights do not fit its recipe ({detail}); export it again") from error
-    return TorchRuntime(module.float().to(device), device), card
+    return network, card

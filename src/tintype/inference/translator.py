@@ -49,7 +49,7 @@ class Prediction:
             strength: Factor on predicted chroma: 0 gives grey, 1 what the network said.
 
         Raises:
-            UsageError: the strength is negative or not finite, or is not 1 for a model that does not predict chroma.
+            UsageError: The strength is negative or not finite, or is not 1 for a model that does not predict chroma.
         """
         check_strength(strength, self.codec)
         output = self.output if strength == 1 else self.output * np.float32(strength)
@@ -66,8 +66,8 @@ class Translator:
         direction: Which of two models of a run folder; "ba" only where there are two.
 
     Raises:
-        ModelFileError: the model is missing, damaged, or not made by Tintype.
-        MissingExtraError: it is a `.safetensors` file and torch is not installed.
+        ModelFileError: The model is missing, damaged, or not made by Tintype.
+        MissingExtraError: It is a `.safetensors` file and torch is not installed.
     """
 
     def __init__(self, model: str | Path, direction: Direction = "ab") -> None:
@@ -105,9 +105,9 @@ class Translator:
             from models that make grey pictures).
 
         Raises:
-            ImageError: the file cannot be read, or values are not finite or out of range.
-            ModelFileError: the network fails, or gives something else than its card says.
-            UsageError: the array is no picture, or the strength does not fit.
+            ImageError: The file cannot be read, or values are not finite or out of range.
+            ModelFileError: The network fails, or gives something else than its card says.
+            UsageError: The array is no picture, or the strength does not fit.
         """
         check_strength(strength, self.codec)
         if isinstance(image, str | Path):
@@ -124,9 +124,9 @@ class Translator:
         """Run the network once on a picture as `__call__` takes it, and leave how strongly to apply it for later.
 
         Raises:
-            ImageError: values are not finite or out of range.
-            ModelFileError: the network fails, or gives something else than its card says.
-            UsageError: the array is no picture.
+            ImageError: Values are not finite or out of range.
+            ModelFileError: The network fails, or gives something else than its card says.
+            UsageError: The array is no picture.
         """
         source = _by_strips(self.codec.source_from, self.codec.source_channels, display_pixels(image))
         height, width = source.shape[:2]
@@ -152,7 +152,7 @@ class Translator:
         multiple, stride = self.card.multiple_of, self.card.output_stride
         x = self.codec.encode_source(_to_batch(source))
         x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
-        output = self.runtime(np.ascontiguousarray(x, dtype=np.float32))
+        output = over_orientations(self.runtime, x.astype(np.float32), self.card.recipe.inference.orientations)
         expected = (1, self.codec.target_channels, x.shape[2] // stride, x.shape[3] // stride)
         if output.shape != expected:
             raise ModelFileError(
@@ -163,6 +163,24 @@ class Translator:
                 "the model gave values that are not finite; its training diverged or the file is damaged"
             )
         return _to_picture(output)[: height // stride, : width // stride]
+
+
+def over_orientations(runtime: Runtime, x: np.ndarray, orientations: int) -> np.ndarray:
+    """Mean of what the network says about a picture and its mirrored and turned copies, each turned back.
+
+    Args:
+        runtime: The network.
+        x: Model space, `1 c h w`.
+        orientations: 1: the picture alone; 2: and its mirror image; 8: all quarter turns of both.
+    """
+    if orientations == 1:
+        return runtime(np.ascontiguousarray(x))
+    total = 0.0
+    for turns in range(4 if orientations == 8 else 1):
+        turned = np.rot90(x, turns, (2, 3))
+        both = runtime(np.concatenate([turned, turned[..., ::-1]]))
+        total = total + np.rot90(both[:1] + both[1:, ..., ::-1], -turns, (2, 3))
+    return np.asarray(total / orientations, dtype=np.float32)
 
 
 def network_size(height: int, width: int, card: ModelCard) -> tuple[int, int]:
@@ -180,7 +198,7 @@ def check_strength(strength: float, codec: Codec) -> None:
     """Refuse a strength that means nothing for this model.
 
     Raises:
-        UsageError: it is negative or not finite, or is not 1 where no chroma is predicted.
+        UsageError: It is negative or not finite, or is not 1 where no chroma is predicted.
     """
     if not (math.isfinite(strength) and strength >= 0):
         raise UsageError(f"strength {strength} must be a number of at least 0; 1 is what the network predicts")
@@ -194,8 +212,8 @@ def display_pixels(image: np.ndarray | DecodedImage) -> np.ndarray:
     """The picture as `h w c` float32 in [0, 1], c 1 or 3.
 
     Raises:
-        ImageError: values are not finite or out of range.
-        UsageError: the array is no picture.
+        ImageError: Values are not finite or out of range.
+        UsageError: The array is no picture.
     """
     if isinstance(image, DecodedImage):
         pixels, name = image.pixels, str(image.path or "picture")

@@ -1,7 +1,7 @@
 """pix2pix (Isola et al. 2017): a conditional GAN on pairs, with an L1 term.
 
-The discriminator sees source and target joined by channel. Where the target is smaller than the source (chroma at a lower
-size), the source is reduced by area to it first. With no adversarial weight there is no discriminator at all.
+The discriminator sees source and target joined by channel. Where the target is smaller than the source (chroma at a
+lower size), the source is reduced by area to it first. With no adversarial weight there is no discriminator at all.
 """
 
 from __future__ import annotations

@@ -48,8 +48,8 @@ def build_discriminator(recipe: Recipe) -> nn.Module:
     side = recipe.data.size // recipe.output_stride
     if side < network.smallest_input_px:
         raise RecipeError(
-            f"discriminator.layers={spec.layers} needs pictures of at least {network.smallest_input_px} px, and would judge "
-            f"{side} px: lower discriminator.layers or raise data.size or codec.chroma_size"
+            f"the discriminator needs pictures of at least {network.smallest_input_px} px, and would judge {side} px: "
+            "lower discriminator.layers or raise data.size or codec.chroma_size"
         )
     initialise(network, spec.init)
     return network

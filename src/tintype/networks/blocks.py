@@ -40,7 +40,7 @@ def doubling(kind: Literal["transposed", "resize"], channels_in: int, channels_o
 
 @torch.no_grad()
 def initialise(network: nn.Module, spec: InitSpec) -> None:
-    """Draw all weights anew from torch's generator: convolutions as `spec` says, biases 0, batch-norm gains normal(1, 0.02)."""
+    """Draw all weights anew from torch's generator; biases become 0, batch-norm gains normal(1, 0.02)."""
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             match spec.kind:

@@ -27,7 +27,9 @@ class PatchGan(nn.Module):
             channels = wider
         blocks.append(nn.Conv2d(channels, 1, 4, padding=1))
         self.layers = nn.Sequential(*blocks)
-        self.smallest_input_px = 2 ** (layers + 1) + 2**layers  # below it the last two convolutions have nothing to slide over
+        self.smallest_input_px = (
+            2 ** (layers + 1) + 2**layers
+        )  # below it the last two convolutions have nothing to slide over
 
     def forward(self, x: Tensor) -> Tensor:
         """Judge a batch in model space."""

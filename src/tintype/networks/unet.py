@@ -1,8 +1,8 @@
 """U-Net generator: halve the picture `levels` times, double it back, and join equal sizes by skip connections.
 
-Ronneberger et al. 2015 in the form of Isola et al. 2017 (pix2pix): 4x4 strided convolutions, pre-activation order, dropout
-in the middle blocks of the decoder. With `output_stride` above 1 the decoder stops early, so that chroma can be predicted
-at a lower size than the luminance it is predicted from.
+Ronneberger et al. 2015 in the form of Isola et al. 2017 (pix2pix): 4x4 strided convolutions, pre-activation order,
+dropout in the middle blocks of the decoder. With `output_stride` above 1 the decoder stops early, so that chroma can
+be predicted at a lower size than the luminance it is predicted from.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class UNet(nn.Module):
         last = output_stride.bit_length() - 1
         if output_stride != 2**last or last >= levels:
             raise ValueError(f"output_stride {output_stride} must be a power of two below 2**levels = {2**levels}")
-        self.levels = levels
+        self._last = str(last)
         self.multiple_of = 2**levels
         self.output_stride = output_stride
         self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
@@ -89,16 +89,16 @@ class UNet(nn.Module):
         for block in self.down:
             x = block(x)
             skips.append(x)
-        x = skips.pop()
-        for block in self.up.values():
+        skips.pop()  # the innermost joins nothing
+        for level, block in self.up.items():
             x = block(x)
-            if skips and not isinstance(block[-1], nn.Tanh):
+            if level != self._last:
                 x = torch.cat([skips.pop(), x], dim=1)
         return x
 
 
 def _receptive_radius(levels: int, last: int = 0) -> int:
-    """Input pixels on either side of an output pixel (of 2**last input pixels) that can change it, on the deepest path."""
+    """Input pixels on either side of an output pixel (2**last input pixels wide) that can change it."""
     radius = 0
     for output in range(2 ** (levels - last)):
         low = high = output

@@ -1,7 +1,7 @@
-"""Reading recipes: YAML, `extends`, and `section.field=value` overrides; every mistake is one line that names the field.
+"""Reading recipes: YAML, `extends` and `section.field=value` overrides; a mistake is one line that names the field.
 
-`extends: NAME` starts from a built-in recipe or from a file beside this one. Values are plain YAML: no interpolation, no
-class paths, nothing that runs.
+`extends: NAME` starts from a built-in recipe or from a file beside this one. Values are plain YAML: no interpolation,
+no class paths, nothing that runs.
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def _read(recipe: str | Path, seen: tuple[str, ...]) -> tuple[str, dict[str, Any
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        raise RecipeError(f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'cannot be read'})") from None
+        raise RecipeError(
+            f"{where}{line}: not valid YAML ({getattr(error, 'problem', None) or 'cannot be read'})"
+        ) from None
     if not isinstance(tree, dict):
         raise RecipeError(f"{where}: a recipe is a mapping of sections (data, codec, training, ...), this is not one")
     parent = tree.pop("extends", None)

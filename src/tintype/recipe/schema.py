@@ -1,8 +1,8 @@
 """The recipe: everything that decides a training run, as plain frozen data.
 
-One section a concern; a field that chooses between alternatives is called `kind` and the alternatives are tagged unions.
-Nothing here imports torch or touches a file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of
-each layer (`networks.build_generator`, `image.codec.build_codec`, ...) turn sections into objects.
+One section a concern; a field that chooses between alternatives is called `kind` and the alternatives are tagged
+unions. Nothing here imports torch or touches a file. `load.py` reads recipes, `presets/` holds the built-in ones; the
+builders of each layer (`networks.build_generator`, `image.codec.build_codec`, ...) turn sections into objects.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class SplitSpec(Section):
     validation: float = Field(0.15, ge=0, lt=1)
     test: float = Field(0.2, ge=0, lt=1)
     near_duplicates: int = Field(
-        6, ge=0, le=32, description="Pictures whose 64-bit perceptual hashes differ in at most this many bits stay together."
+        8,
+        ge=0,
+        le=32,
+        description="Pictures stay together whose perceptual hashes differ in at most this many of every 64 bits.",
     )
 
     @model_validator(mode="after")
@@ -56,7 +59,10 @@ class _DataBase(Section):
     path: str = Field("", description="Folder of pictures, or 'bundled:hubble' for the set that comes with Tintype.")
     size: int = Field(256, ge=8, le=4096, description="Side in pixels of a training crop; model size in use.")
     load_size: int | None = Field(
-        None, ge=8, le=8192, description="Shorter side in pixels that pictures are reduced to before cropping; default: size."
+        None,
+        ge=8,
+        le=8192,
+        description="Shorter side in pixels that pictures are reduced to before cropping; default: size.",
     )
     augment: AugmentSpec = AugmentSpec()
     split: SplitSpec = SplitSpec()
@@ -135,18 +141,24 @@ class InitSpec(Section):
     """How convolution weights start; biases start at 0, normalisation gains at normal(1, 0.02)."""
 
     kind: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"
-    gain: float = Field(0.02, gt=0, description="Standard deviation (normal) or gain (xavier, orthogonal); kaiming ignores it.")
+    gain: float = Field(
+        0.02, gt=0, description="Standard deviation (normal) or gain (xavier, orthogonal); kaiming ignores it."
+    )
 
 
 class UNetSpec(Section):
     """U-Net generator with skip connections (Ronneberger et al. 2015; Isola et al. 2017)."""
 
     kind: Literal["unet"] = "unet"
-    filters: int = Field(64, ge=1, le=512, description="Channels of the outermost level; doubled per level up to 8 times.")
+    filters: int = Field(
+        64, ge=1, le=512, description="Channels of the outermost level; doubled per level up to 8 times."
+    )
     levels: int = Field(8, ge=2, le=10, description="Halvings of the picture; sides must be multiples of 2**levels.")
     norm: Norm = "batch"
     dropout: float = Field(0.5, ge=0, lt=1, description="Drop probability in the middle blocks of the decoder.")
-    upsample: Literal["transposed", "resize"] = Field("transposed", description="Transposed, or resize then 3x3 convolution.")
+    upsample: Literal["transposed", "resize"] = Field(
+        "transposed", description="Transposed, or resize then 3x3 convolution."
+    )
     init: InitSpec = InitSpec()
 
 
@@ -183,7 +195,9 @@ class Pix2PixSpec(Section):
 
     kind: Literal["pix2pix"] = "pix2pix"
     adversarial: Literal["vanilla", "lsgan", "hinge"] = "vanilla"
-    lambda_adversarial: float = Field(1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator.")
+    lambda_adversarial: float = Field(
+        1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
+    )
     lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error in model space.")
     lambda_discriminator: float = Field(
         0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
@@ -192,7 +206,9 @@ class Pix2PixSpec(Section):
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
         if self.lambda_adversarial == 0 and self.lambda_l1 == 0:
-            raise ValueError("lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from")
+            raise ValueError(
+                "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
+            )
         return self
 
 
@@ -230,14 +246,18 @@ class TrainingSpec(Section):
 
     steps: int | None = Field(None, ge=1, description="Length in batches; give steps or epochs.")
     epochs: float | None = Field(None, gt=0, description="Length in passes over the training pictures.")
-    epoch_steps: int | None = Field(None, ge=1, description="Batches that count as one epoch; default: one pass over the data.")
+    epoch_steps: int | None = Field(
+        None, ge=1, description="Batches that count as one epoch; default: one pass over the data."
+    )
     batch_size: int = Field(1, ge=1, le=4096)
     seed: int = Field(0, ge=0, lt=2**63)
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the generator's moving average; 0: off.")
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     channels_last: bool = True
-    log_every: int = Field(10, ge=1, description="Steps between lines of events.jsonl; each holds the mean since the last.")
+    log_every: int = Field(
+        10, ge=1, description="Steps between lines of events.jsonl; each holds the mean since the last."
+    )
     validate_every: int = Field(500, ge=1, description="Steps between scores on the validation pictures.")
     checkpoint_every: int = Field(500, ge=1, description="Steps between checkpoints.")
     sample_every: int | None = Field(None, ge=1, description="Steps between sample panels.")
@@ -253,13 +273,24 @@ class TrainingSpec(Section):
         return self
 
 
+class InferenceSpec(Section):
+    """How the finished model is used."""
+
+    orientations: Literal[1, 2, 8] = Field(
+        1,
+        description="Take the mean over so many copies of a picture: 2 with its mirror image, 8 with all quarter turns.",
+    )
+
+
 class EvaluationSpec(Section):
     """How the result is judged."""
 
     best_by: Literal["psnr", "ssim", "ciede2000", "last"] = Field(
         "psnr", description="Validation score that chooses the exported checkpoint; 'last' takes the final one."
     )
-    size: int | None = Field(None, ge=8, description="Side in pixels of the centre crop that is scored; default: data.size.")
+    size: int | None = Field(
+        None, ge=8, description="Side in pixels of the centre crop that is scored; default: data.size."
+    )
 
 
 class Recipe(Section):
@@ -274,6 +305,7 @@ class Recipe(Section):
     method: MethodSpec = Pix2PixSpec()
     optimiser: OptimiserSpec = OptimiserSpec()
     training: TrainingSpec
+    inference: InferenceSpec = InferenceSpec()
     evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
@@ -286,12 +318,13 @@ class Recipe(Section):
             )
         if stride & (stride - 1) or stride * self.codec_chroma_size != self.data.size:
             raise ValueError(
-                f"codec.chroma_size ({self.codec_chroma_size}) must be data.size ({self.data.size}) divided by a power of two"
+                f"codec.chroma_size ({self.codec_chroma_size}) must be data.size ({self.data.size}) divided "
+                "by a power of two"
             )
         if stride >= self.generator_multiple:
             raise ValueError(
-                f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {self.generator.levels} levels nothing "
-                "to do: raise it"
+                f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {self.generator.levels} levels "
+                "nothing to do: raise it"
             )
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")

@@ -6,10 +6,12 @@ import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 
+from tintype.console import Reporter
 from tintype.data.dataset import PairedData, open_data
 from tintype.data.split import Split
 from tintype.errors import DataError, RecipeMismatchError, UsageError
@@ -17,7 +19,6 @@ from tintype.methods import build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.outcome import conclude
 from tintype.training.preview import Preview
-from tintype.console import Reporter
 from tintype.training.rundir import RunDir, write_text
 from tintype.training.schedule import schedule_notes, total_steps
 from tintype.training.trainer import Trainer
@@ -59,15 +60,15 @@ def train(
             _keep_split(run, data)
             if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
                 raise RecipeMismatchError(
-                    f"{run.root}: is a run of {total_steps(old, data.count)} steps, {total_steps(resolved, data.count)} asked; "
-                    "a run can be made longer, not shorter"
+                    f"{run.root}: is a run of {total_steps(old, data.count)} steps, "
+                    f"{total_steps(resolved, data.count)} asked; a run can be made longer, not shorter"
                 )
             run.write_recipe(resolved)
             return _train(resolved, run, data, say)
 
 
 def _train(recipe: Recipe, run: RunDir, data: PairedData, say: Reporter) -> bool:
-    fabric = _fabric(recipe)
+    fabric = make_fabric(recipe)
     run.write_environment(str(fabric.device), torch.get_num_threads())
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
     say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
@@ -103,13 +104,18 @@ def _keep_split(run: RunDir, data: PairedData) -> None:
     write_text(run.split, json.dumps({**data.split.to_dict(), "files": files}, indent=1) + "\n")
 
 
-def _fabric(recipe: Recipe) -> Fabric:
+def make_fabric(recipe: Recipe) -> Fabric:
+    """Device and precision that the recipe asks for.
+
+    Raises:
+        UsageError: The device is not there.
+    """
     wanted = recipe.training.device
     if wanted == "cuda" and not torch.cuda.is_available():
         raise UsageError("training.device=cuda, but torch finds no CUDA device; use training.device=auto or cpu")
     if wanted == "mps" and not torch.backends.mps.is_available():
         raise UsageError("training.device=mps, but torch finds no such device; use training.device=auto or cpu")
-    precision = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
+    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice about launchers and devices that were not asked for
         return Fabric(accelerator=wanted, devices=1, precision=precision)

@@ -1,7 +1,7 @@
 """Checkpoints: everything that a run needs to go on, in one file that is whole or absent.
 
-A checkpoint is serialised in memory, written beside its final name, flushed to the disk, read back, compared, and only then
-renamed. A process that dies, or a disk that fills up, at any moment leaves the previous one as it was.
+A checkpoint is serialised in memory, written beside its final name, flushed to the disk, read back, compared, and
+only then renamed. A process that dies, or a disk that fills up, at any moment leaves the previous one as it was.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         if damaged:
-            raise CheckpointError(f"{path}: damaged ({damaged} does not match its checksum); restore it or start a new run")
+            raise CheckpointError(
+                f"{path}: damaged ({damaged} does not match its checksum); restore it or start a new run"
+            )
         content = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise CheckpointError(f"{path}: no such checkpoint") from None

@@ -11,8 +11,8 @@ from torch import nn
 class Ema:
     """Follows a network; parameters and floating buffers are averaged, counters copied.
 
-    The decay grows from 0.1 to its full value, min(decay, (1 + step) / (10 + step)), so that early averages do not hold on
-    to the first random weights.
+    The decay grows from 0.1 to its full value, min(decay, (1 + step) / (10 + step)), so that early averages do not
+    hold on to the first random weights.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:

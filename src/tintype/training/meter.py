@@ -1,4 +1,4 @@
-"""Loss terms on their way from the device to the log: fetched rarely, checked all of them, averaged between log lines."""
+"""Loss terms on their way from the device to the log: fetched rarely, all checked, averaged between log lines."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Meter:
                 value = next(values)
                 if not math.isfinite(value):
                     raise NonFiniteLossError(
-                        f"step {step}: {name} is {value}; training has diverged: lower optimiser.lr, or use training.precision=fp32"
+                        f"step {step}: {name} is {value}; training has diverged: "
+                        "lower optimiser.lr, or use training.precision=fp32"
                     )
                 self._sums[name] = self._sums.get(name, 0.0) + value
                 self._counts[name] = self._counts.get(name, 0) + 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from tintype.console import Reporter
 from tintype.data.dataset import PairedData
 from tintype.evaluation import (
     Scores,
@@ -22,14 +23,13 @@ from tintype.evaluation import (
 )
 from tintype.image.file import write_image
 from tintype.image.grid import panel
-from tintype.inference.modelfile import ModelCard, write_safetensors
-from tintype.inference.onnx import export_onnx
+from tintype.inference.modelfile import write_safetensors
+from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.recipe.schema import Recipe
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.preview import make_card, panel_name
-from tintype.console import Reporter
 from tintype.training.rundir import RunDir, write_text
 from tintype.training.trainer import Trainer
 
@@ -50,13 +50,19 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         say.line(f"measuring the strength of colour on the validation pictures, from step {step}")
         strength = calibrate_strength(Translator.from_runtime(runtime, card), _test_pictures(data, "validation", size))
         card = card.model_copy(update={"strength": strength, "split": {"digest": data.split.digest}})
-        _write_models(run, suffix, network, card)
+        state = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
+        export_onnx(network, card, run.model(suffix, "onnx"))
 
         part = "test" if data.split.test else "validation"
         if part == "validation":
-            notes = [*notes, "no test pictures: scored on the validation pictures, which also chose the checkpoint and strength"]
+            notes = [
+                *notes,
+                "no test pictures: scored on the validation pictures, which also chose the checkpoint and strength",
+            ]
         scores = _score(run, suffix, data, part, size, say)
-        _write_models(run, suffix, network, card.model_copy(update={"scores": _summary(scores)}))
+        card = card.model_copy(update={"scores": _summary(scores)})
+        replace_card(run.model(suffix, "onnx"), card)
+        write_safetensors(run.model(suffix, "safetensors"), state, card)
         write_text(run.scores, json.dumps({**scores.to_dict(), "notes": [*scores.notes, *notes]}, indent=1) + "\n")
         say.line(format_scores(scores))
 
@@ -69,12 +75,6 @@ def _chosen(trainer: Trainer, name: str) -> tuple[nn.Module, int]:
     content = load_checkpoint(trainer.run.best)
     network.load_state_dict(content["networks"][name])
     return network, content["step"]
-
-
-def _write_models(run: RunDir, suffix: str, network: nn.Module, card: ModelCard) -> None:
-    state = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
-    write_safetensors(run.model(suffix, "safetensors"), state, card)
-    export_onnx(network, card, run.model(suffix, "onnx"))
 
 
 def _score(run: RunDir, suffix: str, data: PairedData, part: str, size: int, say: Reporter) -> Scores:
@@ -93,7 +93,14 @@ def _score(run: RunDir, suffix: str, data: PairedData, part: str, size: int, say
 
 def protocol(recipe: Recipe, part: str, size: int, digest: str | None) -> dict[str, Any]:
     """How evaluation pictures were made, for the scores."""
-    return {"size": size, "crop": "centre", "resize_kernel": "lanczos3", "split": part, "split_digest": digest, "grey": recipe.codec.grey}
+    return {
+        "size": size,
+        "crop": "centre",
+        "resize_kernel": "lanczos3",
+        "split": part,
+        "split_digest": digest,
+        "grey": recipe.codec.grey,
+    }
 
 
 def _test_pictures(data: PairedData, part: str, size: int) -> Iterator[TestPicture]:
@@ -105,7 +112,9 @@ def _named(data: PairedData, part: str, size: int, scores: Scores) -> Iterator[T
     return (picture for picture in _test_pictures(data, part, size) if picture.name in names)
 
 
-def _with_panels(root: Path, folder: Path, translator: Translator, scores: Scores, pictures: list[TestPicture]) -> Scores:
+def _with_panels(
+    root: Path, folder: Path, translator: Translator, scores: Scores, pictures: list[TestPicture]
+) -> Scores:
     """Draw source, generated and truth of the best, median and worst picture."""
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.png"):

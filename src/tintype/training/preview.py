@@ -1,4 +1,4 @@
-"""What a run shows of itself while it trains: validation scores and sample panels, through the `Translator` like everything.
+"""What a run shows of itself while it trains: validation scores and sample panels, through the `Translator`.
 
 Both use a fixed set of validation pictures, held in memory.
 """
@@ -45,7 +45,7 @@ class Preview:
         self._copies = [psnr(_as_colour(pair.source), pair.target) for pair in self._judged]
 
     def validate(self, network: nn.Module, step: int) -> dict[str, float] | None:
-        """Mean scores over the validation pictures whose truth has colour (all, in other tasks); None without pictures."""
+        """Mean scores over the validation pictures (those with colour, in a task that colours); None without any."""
         if not self._judged:
             return None
         translator = self._translator(network, step)

@@ -22,11 +22,14 @@ from tintype.recipe import Recipe, dump_recipe, load_recipe
 _FREE = frozenset(
     {"name", "description"}
     | {f"training.{field}" for field in ("steps", "epochs", "log_every", "validate_every", "checkpoint_every")}
-    | {f"training.{field}" for field in ("sample_every", "sample_steps", "sample_epochs", "sample_count", "tensorboard")}
+    | {
+        f"training.{field}"
+        for field in ("sample_every", "sample_steps", "sample_epochs", "sample_count", "tensorboard")
+    }
 )
-"""Fields that may change when a run goes on: its length (upwards, see `train`), what it is called, cadences and logging."""
+"""Fields that may change when a run goes on: length (upwards, see `train`), name, cadences and logging."""
 
-_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyvips", "torch", "lightning-fabric", "torchmetrics")
+_LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyvips", "torch", "lightning-fabric")
 
 
 class RunDir:
@@ -65,17 +68,24 @@ class RunDir:
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, "Permission denied")
-            foreign = [entry.name for entry in self.root.iterdir() if entry.name not in ("checkpoints", "samples", ".lock")]
+            foreign = [
+                entry.name for entry in self.root.iterdir() if entry.name not in ("checkpoints", "samples", ".lock")
+            ]
         except OSError as error:
-            raise OutputError(f"{self.root}: cannot be used as a run folder ({error.strerror}); choose another --out") from None
+            raise OutputError(
+                f"{self.root}: cannot be used as a run folder ({error.strerror}); choose another --out"
+            ) from None
         if self.recipe_file.exists():
             old = load_recipe(self.recipe_file)
             differences = _differences(old, recipe)
             if differences:
-                listed = "\n".join(f"  {field}: {before} in the run, {after} asked" for field, before, after in differences)
+                listed = "\n".join(
+                    f"  {field}: {before} in the run, {after} asked" for field, before, after in differences
+                )
                 raise RecipeMismatchError(
                     f"{self.root}: holds a run of another recipe:\n{listed}\n"
-                    f"choose another --out, or go on with the run's own recipe: tintype train {self.recipe_file} --out {self.root}"
+                    "choose another --out, or go on with the run's own recipe: "
+                    f"tintype train {self.recipe_file} --out {self.root}"
                 )
             return old
         if foreign:
@@ -114,7 +124,9 @@ class RunDir:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError:
-                raise RunError(f"{self.root}: another process is training here; wait for it or choose another --out") from None
+                raise RunError(
+                    f"{self.root}: another process is training here; wait for it or choose another --out"
+                ) from None
             yield
 
 

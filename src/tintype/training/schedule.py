@@ -21,7 +21,7 @@ def total_steps(recipe: Recipe, pictures: int) -> int:
 
 
 def rate_factor(recipe: Recipe, step: int, pictures: int) -> float:
-    """What the learning rate is multiplied by at a step (from 0); it depends on the recipe's decay, not on the length."""
+    """What the learning rate is multiplied by at a step (from 0), whatever the length of the run."""
     decay = recipe.optimiser.decay
     if decay is None:
         return 1.0

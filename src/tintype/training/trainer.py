@@ -1,7 +1,7 @@
 """The training loop: one for every method. It knows phases, optimisers, checkpoints and cadences, but no loss.
 
-Lightning Fabric brings devices and precision; the loop is ours, because `step` must count batches whatever the number of
-optimisers. Nothing in a step waits for the device; loss terms are fetched every few steps by the `Meter`.
+Lightning Fabric brings devices and precision; the loop is ours, because `step` must count batches whatever the number
+of optimisers. Nothing in a step waits for the device; loss terms are fetched every few steps by the `Meter`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from tintype.console import Reporter
 from tintype.data.dataset import PairedData
 from tintype.errors import CheckpointError, NonFiniteLossError
 from tintype.methods import Batch, Method, Phase
@@ -28,7 +29,6 @@ from tintype.training.ema import Ema
 from tintype.training.journal import Journal
 from tintype.training.meter import Meter
 from tintype.training.preview import Preview
-from tintype.console import Reporter
 from tintype.training.rundir import RunDir
 from tintype.training.schedule import rate_factor, sample_steps, steps_per_epoch, total_steps
 
@@ -65,15 +65,18 @@ class Trainer:
         self.meter = Meter()
         memory = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
         for name, network in method.networks.items():
-            method.networks[name] = fabric.setup_module(network.to(memory_format=memory))
+            network.to(memory_format=memory)  # type: ignore[call-overload]  # absent from torch's stubs
+            method.networks[name] = fabric.setup_module(network)
         self.memory_format = memory
-        self.optimisers = {
+        self.optimisers: dict[str, Any] = {
             phase.name: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
             for phase in method.phases
         }
-        self.ema = {
-            name: Ema(_bare(method.networks[name]), recipe.training.ema) for name in method.exports.values()
-        } if recipe.training.ema else {}
+        self.ema = (
+            {name: Ema(_bare(method.networks[name]), recipe.training.ema) for name in method.exports.values()}
+            if recipe.training.ema
+            else {}
+        )
         self._stop = False
 
     def shipped(self, name: str) -> nn.Module:
@@ -129,7 +132,9 @@ class Trainer:
         with self._stopping_gently():
             try:
                 if self.step == 0:
-                    self.journal.write("start", 0, time=time.time(), recipe=self.recipe.name, device=str(self.fabric.device))
+                    self.journal.write(
+                        "start", 0, time=time.time(), recipe=self.recipe.name, device=str(self.fabric.device)
+                    )
                 self._modes()
                 self.reporter.begin("training, step", self.total, self.step)
                 self._clock, self._clock_step = time.monotonic(), self.step
@@ -155,7 +160,12 @@ class Trainer:
 
     def train_step(self) -> None:
         """One batch through all phases that are due."""
-        batch = Batch(*(part.contiguous(memory_format=self.memory_format) for part in self.data.batch(self.step, self.fabric.device)))
+        batch = Batch(
+            *(
+                part.contiguous(memory_format=self.memory_format)
+                for part in self.data.batch(self.step, self.fabric.device)
+            )
+        )
         factor = rate_factor(self.recipe, self.step, self.data.count)
         with self.fabric.autocast():
             out = self.method.forward(batch)
@@ -260,7 +270,7 @@ class Trainer:
 
     @contextmanager
     def _stopping_gently(self) -> Iterator[None]:
-        """Turn the first Ctrl-C or termination request into a stop after the current step; the second one acts at once."""
+        """Let the first Ctrl-C or termination request stop after the current step; the second one acts at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

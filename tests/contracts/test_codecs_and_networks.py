@@ -1,0 +1,89 @@
+"""What holds for every generator with every codec: shapes, size requirement, save and load, and agreement with ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tintype.image.codec import build_codec
+from tintype.inference.modelfile import write_safetensors
+from tintype.inference.onnx import export_onnx
+from tintype.inference.runtime import open_runtime
+from tintype.inference.torch_runtime import TorchRuntime, load_network
+from tintype.networks import build_discriminator, build_generator
+from tintype.recipe import Recipe, load_recipe
+from tintype.training.preview import make_card
+
+CODECS = {
+    "lab": "codec={kind: lab}",
+    "lab, smaller chroma": "codec={kind: lab, chroma_size: 16}",
+    "grey to rgb": "codec={kind: rgb, source: grey}",
+    "rgb to rgb": "codec={kind: rgb}",
+    "gray": "codec={kind: gray}",
+}
+GENERATORS = {
+    "unet, batch, transposed": "generator={filters: 2, levels: 3, upsample: transposed}",
+    "unet, instance, resize": "generator={filters: 2, levels: 3, norm: instance, upsample: resize}",
+    "unet, no norm, deeper": "generator={filters: 2, levels: 4, norm: none}",
+}
+
+
+@pytest.fixture(params=CODECS.values(), ids=CODECS.keys())
+def codec(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture(params=GENERATORS.values(), ids=GENERATORS.keys())
+def recipe(request: pytest.FixtureRequest, codec: str) -> Recipe:
+    return load_recipe("tiny", [codec, request.param])
+
+
+def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> None:
+    network, channels = build_generator(recipe), build_codec(recipe)
+    side = 2 * network.multiple_of
+    output = network(torch.rand(2, channels.source_channels, side, 2 * side))
+    stride = recipe.output_stride
+    assert output.shape == (2, channels.target_channels, side // stride, 2 * side // stride)
+
+
+def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None:
+    network = build_generator(recipe).eval()
+    channels = build_codec(recipe).source_channels
+    multiple = network.multiple_of
+    assert network(torch.rand(1, channels, multiple, multiple)).shape[2] == multiple // recipe.output_stride
+    with pytest.raises((RuntimeError, ValueError)):  # instance norm refuses a single pixel before the sizes clash
+        network(torch.rand(1, channels, multiple // 2, multiple // 2 + 1))
+
+
+def test_what_is_saved_is_loaded(recipe: Recipe, tmp_path: Path) -> None:
+    network = build_generator(recipe).eval()
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    write_safetensors(tmp_path / "model.safetensors", state, make_card(recipe, network, 0))
+    loaded, card = load_network(tmp_path / "model.safetensors")
+    assert card.recipe == recipe
+    x = torch.rand(1, build_codec(recipe).source_channels, 32, 32)
+    assert torch.equal(loaded.eval()(x), network(x))
+
+
+def test_onnx_agrees_with_torch(recipe: Recipe, tmp_path: Path) -> None:
+    network = build_generator(recipe)
+    export_onnx(network, make_card(recipe, network, 0), tmp_path / "model.onnx")
+    runtime, card = open_runtime(tmp_path / "model.onnx")
+    assert card.recipe == recipe
+    x = np.random.default_rng(0).uniform(-1, 1, (2, build_codec(recipe).source_channels, 32, 48)).astype(np.float32)
+    np.testing.assert_allclose(runtime(x), TorchRuntime(network)(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("discriminator", ["{kind: patchgan, filters: 2, layers: 1}", "{kind: pixel, filters: 2}"])
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_every_discriminator_judges_source_and_target_joined(codec: str, discriminator: str, norm: str) -> None:
+    recipe = load_recipe("tiny", [codec, f"discriminator={discriminator}", f"discriminator.norm={norm}"])
+    channels = build_codec(recipe)
+    side = recipe.data.size // recipe.output_stride
+    x = torch.rand(2, channels.source_channels + channels.target_channels, side, side)
+    logits = build_discriminator(recipe)(x)
+    assert logits.shape[:2] == (2, 1)
+    assert torch.isfinite(logits).all()

@@ -1,0 +1,73 @@
+"""The command line is a promise: its commands, arguments and options change here first."""
+
+from __future__ import annotations
+
+import pytest
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from tintype.cli import app
+
+COMMANDS = {
+    "": ["--version"],
+    "demo": ["--out"],
+    "train": ["RECIPE", "OVERRIDES", "--out"],
+    "translate": ["INPUTS", "--model", "-m", "--out", "--strength", "--direction", "--overwrite", "--no-overwrite", "--json"],
+    "evaluate": ["--model", "-m", "--data", "--size", "--json"],
+    "report": ["RUNS", "--out"],
+    "export": ["MODEL", "--out"],
+    "inspect": ["FILE", "--json"],
+    "recipe": [],
+    "recipe list": [],
+    "recipe show": ["RECIPE", "OVERRIDES"],
+    "recipe schema": [],
+    "data": [],
+    "data check": ["FOLDER", "--kind", "--sheet", "--json"],
+}
+
+
+def walk(command, name=""):
+    """Every command and group below one, by the words that call it."""
+    yield name, command
+    for word, below in getattr(command, "commands", {}).items():
+        yield from walk(below, f"{name} {word}".strip())
+
+
+FOUND = dict(walk(get_command(app)))
+
+
+def parameters(command):
+    names = []
+    for parameter in command.params:
+        if parameter.param_type_name == "argument":
+            names.append(parameter.name.upper())
+        elif "completion" not in parameter.name:
+            names += [*parameter.opts, *parameter.secondary_opts]
+    return names
+
+
+def test_the_commands_and_their_options_are_those_that_were_promised():
+    assert {name: sorted(parameters(command)) for name, command in FOUND.items()} == {
+        name: sorted(options) for name, options in COMMANDS.items()
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_explains_itself_and_all_it_takes(name):
+    command = FOUND[name]
+    assert command.help
+    assert [parameter.name for parameter in command.params if not parameter.help] == []
+    result = CliRunner().invoke(app, [*name.split(), "--help"])
+    assert result.exit_code == 0
+    assert result.output.startswith("Usage:")
+
+
+@pytest.mark.parametrize("arguments", [["colourize"], ["recipe", "lost"], ["translate", "--modle", "x"], ["demo", "extra"]])
+def test_wrong_usage_ends_with_code_2(arguments):
+    assert CliRunner().invoke(app, arguments).exit_code == 2
+
+
+def test_the_version_is_printed():
+    import tintype
+
+    assert CliRunner().invoke(app, ["--version"]).output == f"tintype {tintype.__version__}\n"

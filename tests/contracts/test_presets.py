@@ -1,0 +1,28 @@
+"""Every built-in recipe is trained for two steps, with few filters and small made pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tintype
+from tintype.console import Reporter
+from tintype.recipe import load_recipe, preset_names
+
+SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2", "generator.levels=3"]
+SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_trains_two_steps_and_leaves_a_working_model(name: str, tmp_path: Path, picture_set: Path) -> None:
+    chroma = ["codec.chroma_size=16"] if getattr(load_recipe(name).codec, "chroma_size", None) else []
+    overrides = [f"data.path={picture_set}", *SMALL, *chroma]
+    assert tintype.train(name, tmp_path / "run", overrides, reporter=Reporter(quiet=True))
+    logged = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in logged if line["event"] == "checkpoint"] == [2]
+    picture = np.random.default_rng(0).integers(0, 256, (45, 37), dtype=np.uint8)
+    assert tintype.Translator(tmp_path / "run")(picture).shape == (45, 37, 3)
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000

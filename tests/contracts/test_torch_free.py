@@ -1,0 +1,132 @@
+"""Using a model needs no torch: importing the lower half of the house never loads it, and commands work where it is not."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import tintype
+from tintype.image.file import read_image, write_image
+from tintype.recipe import load_recipe
+
+HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotlib", "tensorboard")
+"""What only `tintype[train]` brings."""
+
+SOURCE = Path(tintype.__file__).parent
+LIGHT = (
+    "tintype",
+    "tintype.atomic",
+    "tintype.cli",
+    "tintype.command_line",
+    "tintype.console",
+    "tintype.data.cache",
+    "tintype.data.check",
+    "tintype.data.source",
+    "tintype.data.split",
+    "tintype.errors",
+    "tintype.evaluation",
+    "tintype.inference.batch",
+    "tintype.inference.modelfile",
+    "tintype.inference.runtime",
+    "tintype.inference.translator",
+    *(
+        f"tintype.{package}.{file.stem}"
+        for package in ("image", "metrics", "recipe")
+        for file in sorted((SOURCE / package).glob("*.py"))
+        if file.stem != "__init__"
+    ),
+)
+
+WITHOUT_TORCH = f"""
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        root = name.partition(".")[0]
+        if root in {HEAVY}:
+            raise ModuleNotFoundError(f"No module named {{root!r}}", name=root)
+
+sys.meta_path.insert(0, Absent())
+from tintype.cli import main
+main()
+"""
+
+
+def heavy_after_importing(modules) -> list[str]:
+    """Which of the heavy libraries a fresh interpreter has loaded after importing modules."""
+    program = (
+        f"import sys\nfor name in {list(modules)}: __import__(name)\n"
+        f"import json; print(json.dumps([name for name in {HEAVY} if name in sys.modules]))"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    return json.loads(result.stdout)
+
+
+def run_without_torch(*arguments) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+
+
+def test_importing_what_uses_models_loads_nothing_that_only_training_needs():
+    assert heavy_after_importing(LIGHT) == []
+
+
+def test_the_check_would_find_torch_where_it_is_loaded():
+    assert {"torch", "lightning_fabric"} <= set(heavy_after_importing(["tintype.training"]))
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    """The recipe `tiny` with random weights, as an ONNX file."""
+    from tintype.inference.onnx import export_onnx
+    from tintype.networks import build_generator
+    from tintype.training.preview import make_card
+
+    recipe = load_recipe("tiny")
+    network = build_generator(recipe).eval()
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    export_onnx(network, make_card(recipe, network, 0), path)
+    return path
+
+
+def test_pictures_are_translated_where_torch_is_not_installed(model, tmp_path):
+    (tmp_path / "old").mkdir()
+    grey = np.linspace(0, 1, 50 * 70, dtype=np.float32).reshape(50, 70, 1)
+    write_image(tmp_path / "old" / "a.png", grey)
+    result = run_without_torch("translate", tmp_path / "old", "--model", model, "--out", tmp_path / "new")
+    assert result.returncode == 0, result.stderr
+    image = read_image(tmp_path / "new" / "a.png")
+    assert image.pixels.shape == (50, 70, 3)
+
+
+@pytest.mark.parametrize("arguments", [["inspect", "MODEL"], ["recipe", "show", "tiny"], ["data", "check", "bundled:hubble"]])
+def test_commands_that_only_look_work_there_too(arguments, model):
+    result = run_without_torch(*(model if word == "MODEL" else word for word in arguments))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["train", "tiny", "--out", "RUN"],
+        ["demo", "--out", "RUN"],
+        ["evaluate", "--model", "MODEL", "--data", "bundled:hubble"],
+        ["report", "RUN", "--out", "RUN/report.html"],
+        ["export", "RUN/model.safetensors", "--out", "RUN/model.onnx"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_need_more_say_what_to_install_in_one_line(arguments, model, tmp_path):
+    words = [word.replace("MODEL", str(model)).replace("RUN", str(tmp_path / "run")) for word in arguments]
+    result = run_without_torch(*words)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.startswith("tintype: ") and "tintype[train]" in result.stderr
+    assert result.stderr.count("\n") == 1

@@ -1,0 +1,261 @@
+"""Training from end to end on made pictures, and going on exactly where a run was stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tintype.console import Reporter
+from tintype.errors import CheckpointError, DataError, NonFiniteLossError, OutputError, RecipeMismatchError
+from tintype.training import train
+from tintype.training.checkpoint import load_checkpoint
+from tintype.training.trainer import Trainer
+
+QUIET = Reporter(quiet=True)
+VOLATILE = {"time", "images_per_second"}
+
+
+def events(run: Path) -> list[dict[str, Any]]:
+    lines = [json.loads(line) for line in (run / "events.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key not in VOLATILE} for line in lines]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Equality of nested checkpoints, tensors bit for bit."""
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return a == b
+
+
+def settings(pictures: Path, steps: int, *more: str) -> list[str]:
+    cadence = [
+        "training.log_every=2",
+        "training.checkpoint_every=3",
+        "training.validate_every=4",
+        "training.sample_every=4",
+    ]
+    return [
+        f"data.path={pictures}",
+        f"training.steps={steps}",
+        "optimiser.decay={start: 4, end: 9, final: 0.1}",
+        *cadence,
+        *more,
+    ]
+
+
+def assert_same_state(one: Path, other: Path) -> None:
+    a, b = (load_checkpoint(run / "checkpoints" / "last.pt") for run in (one, other))
+    for key in a:
+        if key != "journal_length":  # times are written with more or fewer digits
+            assert same(a[key], b[key]), key
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory, picture_set: Path) -> Path:
+    """An undisturbed run of ten steps; an epoch ends inside a batch, and within the run."""
+    run = tmp_path_factory.mktemp("straight") / "run"
+    assert train("tiny", run, settings(picture_set, 10), reporter=QUIET)
+    return run
+
+
+def test_a_run_leaves_everything_that_is_promised(straight: Path) -> None:
+    expected = {"recipe.yaml", "environment.json", "split.json", "events.jsonl", "scores.json"}
+    expected |= {"model.onnx", "model.safetensors", "checkpoints/last.pt", "checkpoints/best.pt"}
+    expected |= {"samples/step-000004.png", "samples/step-000008.png"}
+    files = {path.relative_to(straight).as_posix() for path in straight.rglob("*") if path.is_file()}
+    assert expected <= files
+    assert not [file for file in files if Path(file).name.startswith(".") and file != ".lock"]
+
+
+def test_the_journal_has_every_line_once_and_in_order(straight: Path) -> None:
+    lines = events(straight)
+    assert [line["step"] for line in lines if line["event"] == "log"] == [2, 4, 6, 8, 10]
+    assert [line["step"] for line in lines if line["event"] == "validation"] == [4, 8, 10]
+    assert [line["step"] for line in lines if line["event"] == "checkpoint"] == [3, 6, 9, 10]
+    log = next(line for line in lines if line["event"] == "log")
+    assert set(log["terms"]) == {"d/real", "d/fake", "g/adversarial", "g/l1"}
+    assert log["images_seen"] == 8
+
+
+def test_the_same_command_on_a_finished_run_changes_no_weight(straight: Path, picture_set: Path) -> None:
+    before = load_checkpoint(straight / "checkpoints" / "last.pt")
+    assert train("tiny", straight, settings(picture_set, 10), reporter=QUIET)
+    assert same(before["networks"], load_checkpoint(straight / "checkpoints" / "last.pt")["networks"])
+
+
+@pytest.mark.parametrize("stop", [5, 6])  # between checkpoints, and on one
+def test_five_steps_and_a_kill_and_five_steps_equal_ten_steps(
+    stop: int, tmp_path: Path, straight: Path, picture_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    honest = Trainer.train_step
+
+    def killed(self: Trainer) -> None:
+        if self.step == stop:
+            raise Killed
+        honest(self)
+
+    monkeypatch.setattr(Trainer, "train_step", killed)
+    with pytest.raises(Killed):
+        train("tiny", tmp_path / "run", settings(picture_set, 10), reporter=QUIET)
+    monkeypatch.undo()
+    torch.manual_seed(12345)  # whatever happened in between must not matter
+    assert train("tiny", tmp_path / "run", settings(picture_set, 10), reporter=QUIET)
+    assert_same_state(tmp_path / "run", straight)
+    assert events(tmp_path / "run") == events(straight)
+
+
+def test_a_longer_run_equals_one_that_was_long_from_the_start(
+    tmp_path: Path, straight: Path, picture_set: Path
+) -> None:
+    short = [setting for setting in settings(picture_set, 10) if not setting.startswith("training.steps")]
+    assert train("tiny", tmp_path / "run", [*short, "training.steps=5"], reporter=QUIET)
+    assert train("tiny", tmp_path / "run", settings(picture_set, 10), reporter=QUIET)
+    a, b = (load_checkpoint(run / "checkpoints" / "last.pt") for run in (tmp_path / "run", straight))
+    assert all(same(a[key], b[key]) for key in ("networks", "optimisers", "ema", "random", "step"))
+
+
+COMMAND = "import sys; from tintype.cli import main; sys.argv = ['tintype', *sys.argv[1:]]; main()"
+
+
+def start(run: Path, overrides: list[str]) -> subprocess.Popen[str]:
+    arguments = [sys.executable, "-c", COMMAND, "train", "tiny", *overrides, "--out", str(run)]
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=os.environ.copy())
+
+
+def wait_for_step(process: subprocess.Popen[str], run: Path, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and process.poll() is None:
+        if (run / "events.jsonl").is_file() and any(
+            line.get("step", 0) >= step for line in _lines(run / "events.jsonl")
+        ):
+            return
+        time.sleep(0.01)
+    raise AssertionError(f"step {step} was never reached: {process.communicate()}")
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().split("\n")[:-1]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_killed_by_the_system_and_interrupted_by_hand_a_run_still_ends_as_if_undisturbed(
+    tmp_path: Path, picture_set: Path
+) -> None:
+    run = tmp_path / "run"
+    long = settings(
+        picture_set, 400, "training.log_every=1", "training.validate_every=1000", "training.sample_every=1000"
+    )
+    process = start(run, long)
+    wait_for_step(process, run, 40)
+    process.kill()
+    process.communicate()
+
+    process = start(run, long)
+    wait_for_step(process, run, 120)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "saved; the same command goes on from here" in said
+    assert "Traceback" not in said
+    stopped = load_checkpoint(run / "checkpoints" / "last.pt")["step"]
+    assert stopped < 400
+
+    shorter = [setting for setting in long if not setting.startswith("training.steps")]
+    straight = tmp_path / "straight"
+    assert train("tiny", straight, [*shorter, f"training.steps={stopped}"], reporter=QUIET)
+    a, b = (load_checkpoint(folder / "checkpoints" / "last.pt") for folder in (run, straight))
+    assert all(same(a[key], b[key]) for key in ("networks", "optimisers", "ema", "random", "step", "meter"))
+    logs = [[line for line in events(folder) if line["event"] == "log"] for folder in (run, straight)]
+    assert logs[0] == logs[1]
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkpoint(
+    tmp_path: Path, picture_set: Path
+) -> None:
+    run = tmp_path / "run"
+    with pytest.raises(NonFiniteLossError, match=r"step \d+: "):
+        train(
+            "tiny", run, settings(picture_set, 200, "optimiser.lr=1e30", "training.checkpoint_every=1"), reporter=QUIET
+        )
+    last = run / "checkpoints" / "last.pt"
+    if last.exists():
+        networks = load_checkpoint(last)["networks"]
+        assert all(torch.isfinite(value).all() for state in networks.values() for value in state.values())
+    steps = [line["step"] for line in events(run)]
+    assert max(steps) < 20
+
+
+def test_another_recipe_and_a_shorter_length_are_refused(straight: Path, picture_set: Path) -> None:
+    with pytest.raises(RecipeMismatchError, match=r"optimiser\.lr: 0\.001 in the run, 0\.1 asked"):
+        train("tiny", straight, settings(picture_set, 10, "optimiser.lr=0.1"), reporter=QUIET)
+    with pytest.raises(RecipeMismatchError, match="a run can be made longer, not shorter"):
+        train("tiny", straight, settings(picture_set, 9), reporter=QUIET)
+
+
+def test_pictures_that_changed_under_a_run_are_noticed(tmp_path: Path, pictures: Path) -> None:
+    assert train("tiny", tmp_path / "run", settings(pictures, 2), reporter=QUIET)
+    next(pictures.iterdir()).unlink()
+    with pytest.raises(DataError, match="the pictures changed since"):
+        train("tiny", tmp_path / "run", settings(pictures, 4), reporter=QUIET)
+
+
+def test_a_damaged_checkpoint_is_named_and_left_where_it_is(tmp_path: Path, picture_set: Path) -> None:
+    run = tmp_path / "run"
+    assert train("tiny", run, settings(picture_set, 2), reporter=QUIET)
+    last = run / "checkpoints" / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    with pytest.raises(CheckpointError, match=r"last\.pt: damaged"):
+        train("tiny", run, settings(picture_set, 4), reporter=QUIET)
+    assert last.stat().st_size == 1000
+
+
+def test_a_broken_picture_among_good_ones_is_left_out_and_named_in_the_scores(tmp_path: Path, pictures: Path) -> None:
+    broken = pictures / "broken.jpg"
+    broken.write_bytes(b"\xff\xd8\xff\xe0 this is no jpeg")
+    assert train("tiny", tmp_path / "run", settings(pictures, 2), reporter=QUIET)
+    notes = json.loads((tmp_path / "run" / "scores.json").read_text())["notes"]
+    assert any("broken.jpg" in note and "left out" in note for note in notes)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root may write everywhere")
+def test_a_run_folder_that_cannot_be_written_is_named(tmp_path: Path, picture_set: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="cannot be used as a run folder"):
+        train("tiny", tmp_path / "run", settings(picture_set, 2), reporter=QUIET)
+
+
+@pytest.mark.parametrize(
+    "override", ["training.precision=bf16", "training.channels_last=false", "training.ema=0", "evaluation.best_by=last"]
+)
+def test_other_ways_of_training_reach_the_end_too(tmp_path: Path, picture_set: Path, override: str) -> None:
+    assert train("tiny", tmp_path / "run", settings(picture_set, 2, override), reporter=QUIET)
+    assert (tmp_path / "run" / "model.onnx").is_file()
+
+
+def test_tensorboard_files_are_written_where_the_recipe_asks(tmp_path: Path, picture_set: Path) -> None:
+    assert train("tiny", tmp_path / "run", settings(picture_set, 2, "training.tensorboard=true"), reporter=QUIET)
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+@pytest.mark.gpu
+def test_a_gpu_trains_to_the_end(tmp_path: Path, picture_set: Path) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    assert train("tiny", tmp_path / "run", settings(picture_set, 4, "training.device=cuda"), reporter=QUIET)
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["device"].startswith("cuda")
