@@ -22,8 +22,9 @@ RECIPES_INTRO = """\
 
 <!-- written by docs/make_reference.py; change the schema or that script, not this file -->
 
-A recipe decides everything about a training run: pictures, colour space, networks, losses, length. It is plain YAML data,
-with no class paths and nothing that runs. `RECIPE` on the command line is the name of a built-in recipe or a YAML file.
+A recipe decides everything about a training run: pictures, colour space, networks, losses, length. It is plain
+YAML data, with no class paths and nothing that runs. `RECIPE` on the command line is the name of a built-in recipe or a
+YAML file.
 
 ```
 tintype recipe list                                  # names and descriptions
@@ -33,7 +34,8 @@ tintype recipe schema                                # all of it as JSON schema,
 ```
 
 **Change single fields** on the command line as `section.field=value`; values are YAML, the last one wins. Setting
-`training.steps` clears `training.epochs`, and the other way round. An unknown field is an error that names the nearest one.
+`training.steps` clears `training.epochs`, and the other way round. An unknown field is an error that names the
+nearest one.
 
 **Keep changes in a file** by extending a built-in recipe, or a file beside yours:
 
@@ -60,8 +62,8 @@ reports whose systems Tintype rebuilds, with the settings given there.
 FIELDS_INTRO = """
 ## Fields
 
-`required` stands where a field has no default. In sections that choose between kinds, `kind` names the choice; the fields
-that all kinds share come first.
+`required` stands where a field has no default. In sections that choose between kinds, `kind` names the choice; the
+fields that all kinds share come first.
 """
 
 COMMANDS_INTRO = """\
@@ -69,8 +71,8 @@ COMMANDS_INTRO = """\
 
 <!-- written by docs/make_reference.py; change the commands or that script, not this file -->
 
-What each command prints for `--help`. `MODEL` is a run folder, a `.onnx` or a `.safetensors` file; `RECIPE` is a built-in
-name or a YAML file, see [recipes](recipes.md).
+What each command prints for `--help`. `MODEL` is a run folder, a `.onnx` or a `.safetensors` file; `RECIPE` is a
+built-in name or a YAML file, see [recipes](recipes.md).
 
 Progress and remarks go to standard error, as a bar on a terminal and as plain lines otherwise; results go to standard
 output. An error begins with `tintype:` and says what was wrong with what, and what to do.
@@ -79,10 +81,11 @@ output. An error begins with `tintype:` and says what was wrong with what, and w
 |---|---|
 | 0 | all done |
 | 1 | an input failed, and the others were done; or a run could not go on |
-| 2 | wrong usage: an unknown option, recipe or field, or a command that needs `tintype[train]` where that is not installed |
+| 2 | wrong usage: an unknown option, recipe or field, or a command whose extra is not installed |
 | 130 | interrupted; a training run is saved, and the same command goes on |
 
-`train`, `demo`, `evaluate`, `report` and `export` need `tintype[train]`; the others work in the base install, without torch.
+`train`, `demo`, `evaluate`, `report` and `export` need `tintype[train]`; the others work in the base install, without
+torch.
 Decoded training pictures are kept in `~/.cache/tintype`, or where the environment variable `TINTYPE_CACHE` says.
 """
 

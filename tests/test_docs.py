@@ -1,4 +1,4 @@
-"""The documentation is true to the code: links lead somewhere, commands exist, reference pages are current, examples run."""
+"""The documentation is true to the code: links lead somewhere, commands exist, references are current, examples run."""
 
 from __future__ import annotations
 
@@ -65,7 +65,13 @@ def test_the_readme_shows_commands_and_every_built_in_recipe():
 
 @pytest.mark.parametrize(
     "line",
-    ["colourise x", "train hubble", "train tiny data.pth=x", "translate old --model m --into new", "recipe show tiny training.steps=many"],
+    [
+        "colourise x",
+        "train hubble",
+        "train tiny data.pth=x",
+        "translate old --model m --into new",
+        "recipe show tiny training.steps=many",
+    ],
 )
 def test_a_command_that_does_not_exist_would_be_noticed(line):
     (words,) = commands_in(f"```\ntintype {line}  # as a page would have it\n```\n")

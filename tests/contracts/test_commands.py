@@ -12,7 +12,17 @@ COMMANDS = {
     "": ["--version"],
     "demo": ["--out"],
     "train": ["RECIPE", "OVERRIDES", "--out"],
-    "translate": ["INPUTS", "--model", "-m", "--out", "--strength", "--direction", "--overwrite", "--no-overwrite", "--json"],
+    "translate": [
+        "INPUTS",
+        "--model",
+        "-m",
+        "--out",
+        "--strength",
+        "--direction",
+        "--overwrite",
+        "--no-overwrite",
+        "--json",
+    ],
     "evaluate": ["--model", "-m", "--data", "--size", "--json"],
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out"],
@@ -62,7 +72,9 @@ def test_a_command_explains_itself_and_all_it_takes(name):
     assert result.output.startswith("Usage:")
 
 
-@pytest.mark.parametrize("arguments", [["colourize"], ["recipe", "lost"], ["translate", "--modle", "x"], ["demo", "extra"]])
+@pytest.mark.parametrize(
+    "arguments", [["colourize"], ["recipe", "lost"], ["translate", "--modle", "x"], ["demo", "extra"]]
+)
 def test_wrong_usage_ends_with_code_2(arguments):
     assert CliRunner().invoke(app, arguments).exit_code == 2
 

@@ -26,8 +26,8 @@ LAYERS = (
     ("console", "atomic"),
     ("errors",),
 )
-"""Top to bottom. A unit (a package, or a module of the top level) imports itself and units of lower layers, nothing else;
-so there can be no cycle between units."""
+"""Top to bottom. A unit (a package, or a module of the top level) imports itself and units of lower layers, nothing
+else; so there can be no cycle between units."""
 
 LEVEL = {unit: level for level, units in enumerate(LAYERS) for unit in units}
 OUTSIDE = ("__init__", "__main__")
@@ -70,7 +70,9 @@ def test_neighbours_of_one_layer_are_strangers_and_unknown_modules_are_caught(tm
 
 def test_imports_for_the_type_checker_alone_are_free(tmp_path):
     (tmp_path / "errors.py").write_text(
-        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from tintype.cli import app\nelse:\n    import tintype.cli\n"
+        "from typing import TYPE_CHECKING\n"
+        "if TYPE_CHECKING:\n    from tintype.cli import app\n"
+        "else:\n    import tintype.cli\n"
     )
     assert violations(tmp_path) == ["errors.py:5 imports cli, which is not below errors"]
 
@@ -100,7 +102,7 @@ def violations(root: Path) -> list[str]:
 
 
 def imports(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
-    """Line and unit of each import of Tintype's own modules, inside functions too, except for the type checker alone."""
+    """Line and unit of each import of Tintype's own modules, inside functions too; not those for the type checker."""
     for node in ast.iter_child_nodes(tree):
         match node:
             case ast.If(test=ast.Name(id="TYPE_CHECKING") | ast.Attribute(attr="TYPE_CHECKING")):
@@ -111,7 +113,11 @@ def imports(tree: ast.AST, file: Path) -> Iterator[tuple[int, str]]:
                 names = [alias.name for alias in node.names]
             case ast.ImportFrom():
                 package = ["tintype", *file.parts[:-1]]
-                base = [*package[: len(package) + 1 - node.level], *filter(None, [node.module])] if node.level else [node.module]
+                base = (
+                    [*package[: len(package) + 1 - node.level], *filter(None, [node.module])]
+                    if node.level
+                    else [node.module]
+                )
                 names = [f"{'.'.join(base)}.{alias.name}" for alias in node.names]
             case _:
                 names = []

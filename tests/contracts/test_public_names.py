@@ -45,5 +45,5 @@ def test_a_public_name_says_the_type_of_everything(name):
 
 
 def test_another_name_is_an_attribute_error_that_names_it():
-    with pytest.raises(AttributeError, match="tintype.*'colorise'"):
+    with pytest.raises(AttributeError, match=r"tintype.*'colorise'"):
         _ = tintype.colorise

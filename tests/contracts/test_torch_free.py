@@ -1,4 +1,4 @@
-"""Using a model needs no torch: importing the lower half of the house never loads it, and commands work where it is not."""
+"""Using a model needs no torch: importing what uses one never loads it, and commands work without it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,9 @@ def test_pictures_are_translated_where_torch_is_not_installed(model, tmp_path):
     assert image.pixels.shape == (50, 70, 3)
 
 
-@pytest.mark.parametrize("arguments", [["inspect", "MODEL"], ["recipe", "show", "tiny"], ["data", "check", "bundled:hubble"]])
+@pytest.mark.parametrize(
+    "arguments", [["inspect", "MODEL"], ["recipe", "show", "tiny"], ["data", "check", "bundled:hubble"]]
+)
 def test_commands_that_only_look_work_there_too(arguments, model):
     result = run_without_torch(*(model if word == "MODEL" else word for word in arguments))
     assert result.returncode == 0, result.stderr

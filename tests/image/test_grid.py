@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tintype.errors import MissingExtraError
-from tintype.image.grid import panel
+from tintype.image.grid import _text, panel
 
 RED, GREEN = (np.broadcast_to(np.float32(colour), (32, 48, 3)) for colour in ([1, 0, 0], [0, 1, 0]))
 GREY = np.full((32, 48, 1), 0.5, dtype=np.float32)
@@ -82,3 +82,9 @@ def test_a_missing_font_names_the_extra(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r"tintype\[train\]"):
         panel([[RED]], ["source"])
+
+
+@pytest.mark.parametrize("cell", [96, 128, 160, 192, 256])
+def test_labels_with_and_without_descenders_stand_on_one_line(cell):
+    plain, descending = (_text(label, max(10, round(cell / 14)), cell, "centre") for label in ("source", "generated"))
+    assert plain.shape[0] == descending.shape[0]

@@ -89,8 +89,10 @@ def _text(label: str, size: int, width: int, align: Literal["centre", "high"]) -
     )
     coverage = ink.numpy().reshape(ink.height, ink.width, 1) / np.float32(255)
     bottom = ink.yoffset + ink.height
-    lines = math.ceil(math.ceil(bottom / (_LINE * size)) * _LINE * size)
-    padded = np.pad(coverage, ((ink.yoffset, lines - bottom), (0, 0), (0, 0)))
+    slack = size // 4  # rounding and descenders reach a little below the last line
+    lines = math.ceil((bottom - slack) / (_LINE * size))
+    height = math.ceil(lines * _LINE * size) + slack
+    padded = np.pad(coverage, ((ink.yoffset, height - bottom), (0, 0), (0, 0)))
     return 1 - padded * (1 - _INK)
 
 

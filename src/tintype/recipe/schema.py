@@ -39,8 +39,8 @@ class AugmentSpec(Section):
 class SplitSpec(Section):
     """Fractions of the pictures that are kept from training; ignored where folders name the splits."""
 
-    validation: float = Field(0.15, ge=0, lt=1)
-    test: float = Field(0.2, ge=0, lt=1)
+    validation: float = Field(0.15, ge=0, lt=1, description="Fraction that chooses the checkpoint and the strength.")
+    test: float = Field(0.2, ge=0, lt=1, description="Fraction that is scored at the end and chooses nothing.")
     near_duplicates: int = Field(
         8,
         ge=0,
@@ -110,7 +110,7 @@ class RgbCodec(Section):
     """Target is RGB in [-1, 1]; the source is RGB too, or one grey channel."""
 
     kind: Literal["rgb"] = "rgb"
-    source: Literal["grey", "rgb"] = "rgb"
+    source: Literal["grey", "rgb"] = Field("rgb", description="What the network sees.")
     grey: Grey = Field("rec601", description="How a colour picture is turned grey.")
 
 
@@ -140,7 +140,7 @@ CodecSpec = Annotated[RgbCodec | GrayCodec | LabCodec, Field(discriminator="kind
 class InitSpec(Section):
     """How convolution weights start; biases start at 0, normalisation gains at normal(1, 0.02)."""
 
-    kind: Literal["normal", "xavier", "kaiming", "orthogonal"] = "normal"
+    kind: Literal["normal", "xavier", "kaiming", "orthogonal"] = Field("normal", description="Distribution.")
     gain: float = Field(
         0.02, gt=0, description="Standard deviation (normal) or gain (xavier, orthogonal); kaiming ignores it."
     )
@@ -154,7 +154,7 @@ class UNetSpec(Section):
         64, ge=1, le=512, description="Channels of the outermost level; doubled per level up to 8 times."
     )
     levels: int = Field(8, ge=2, le=10, description="Halvings of the picture; sides must be multiples of 2**levels.")
-    norm: Norm = "batch"
+    norm: Norm = Field("batch", description="Normalisation after convolutions.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Drop probability in the middle blocks of the decoder.")
     upsample: Literal["transposed", "resize"] = Field(
         "transposed", description="Transposed, or resize then 3x3 convolution."
@@ -169,9 +169,9 @@ class PatchGanSpec(Section):
     """PatchGAN discriminator: one logit for each patch (Isola et al. 2017); 70 x 70 patches with three layers."""
 
     kind: Literal["patchgan"] = "patchgan"
-    filters: int = Field(64, ge=1, le=512)
+    filters: int = Field(64, ge=1, le=512, description="Channels of the first layer.")
     layers: int = Field(3, ge=1, le=6, description="Strided convolutions; 3 gives 70 x 70 patches.")
-    norm: Norm = "batch"
+    norm: Norm = Field("batch", description="Normalisation after convolutions.")
     init: InitSpec = InitSpec()
 
 
@@ -179,8 +179,8 @@ class PixelSpec(Section):
     """1 x 1 PatchGAN: one logit for each pixel (Isola et al. 2017)."""
 
     kind: Literal["pixel"] = "pixel"
-    filters: int = Field(64, ge=1, le=512)
-    norm: Norm = "batch"
+    filters: int = Field(64, ge=1, le=512, description="Channels of the first layer.")
+    norm: Norm = Field("batch", description="Normalisation after convolutions.")
     init: InitSpec = InitSpec()
 
 
@@ -194,7 +194,9 @@ class Pix2PixSpec(Section):
     """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
 
     kind: Literal["pix2pix"] = "pix2pix"
-    adversarial: Literal["vanilla", "lsgan", "hinge"] = "vanilla"
+    adversarial: Literal["vanilla", "lsgan", "hinge"] = Field(
+        "vanilla", description="Cross-entropy from logits, least squares, or hinge."
+    )
     lambda_adversarial: float = Field(
         1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
     )
@@ -220,7 +222,7 @@ class DecaySpec(Section):
 
     start: int = Field(ge=0, description="Where the fall begins.")
     end: int = Field(ge=1, description="Where the rate reaches final * lr.")
-    unit: Literal["steps", "epochs"] = "steps"
+    unit: Literal["steps", "epochs"] = Field("steps", description="What start and end count.")
     final: float = Field(0.0, ge=0, le=1, description="Fraction of lr that is left at the end and after it.")
 
     @model_validator(mode="after")
@@ -235,9 +237,11 @@ class OptimiserSpec(Section):
 
     lr: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
     discriminator_lr: float | None = Field(None, gt=0, description="Learning rate of the discriminator; default: lr.")
-    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = (0.5, 0.999)
-    eps: float = Field(1e-8, gt=0)
-    weight_decay: float = Field(0.0, ge=0)
+    betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
+        (0.5, 0.999), description="Decay of the means of gradients and of their squares."
+    )
+    eps: float = Field(1e-8, gt=0, description="Added to the root of the mean square.")
+    weight_decay: float = Field(0.0, ge=0, description="Decoupled from the gradient, of all networks.")
     decay: DecaySpec | None = Field(None, description="Default: the rate stays constant.")
 
 
@@ -249,12 +253,12 @@ class TrainingSpec(Section):
     epoch_steps: int | None = Field(
         None, ge=1, description="Batches that count as one epoch; default: one pass over the data."
     )
-    batch_size: int = Field(1, ge=1, le=4096)
-    seed: int = Field(0, ge=0, lt=2**63)
+    batch_size: int = Field(1, ge=1, le=4096, description="Pictures in a step.")
+    seed: int = Field(0, ge=0, lt=2**63, description="Of weights, order, augmentation and dropout.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the generator's moving average; 0: off.")
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    precision: Literal["fp32", "bf16"] = "fp32"
-    channels_last: bool = True
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: the fastest that torch finds.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: mixed; weights stay in fp32.")
+    channels_last: bool = Field(True, description="Memory layout; on most devices faster.")
     log_every: int = Field(
         10, ge=1, description="Steps between lines of events.jsonl; each holds the mean since the last."
     )
@@ -296,8 +300,8 @@ class EvaluationSpec(Section):
 class Recipe(Section):
     """A complete training run; see the module docstring."""
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
-    description: str = ""
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$", description="Lower case; also names the default run folder.")
+    description: str = Field("", description="One sentence for people.")
     data: DataSpec
     codec: CodecSpec
     generator: GeneratorSpec = UNetSpec()
