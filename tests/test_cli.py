@@ -93,7 +93,16 @@ def test_evaluate_prints_the_model_beside_every_baseline_and_writes_json(
 ) -> None:
     code, out, _ = run(capfd, "evaluate", "--model", model, "--json", tmp_path / "scores.json")
     assert code == 0
-    for row in ("model", "grey copy", "mean chroma", "luminance to chroma", "PSNR", "SSIM", "CIEDE2000", "colourfulness"):
+    for row in (
+        "model",
+        "grey copy",
+        "mean chroma",
+        "luminance to chroma",
+        "PSNR",
+        "SSIM",
+        "CIEDE2000",
+        "colourfulness",
+    ):
         assert row in out
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert scores["protocol"]["split"] == "test"
