@@ -4,8 +4,8 @@
 
 Work is counted from the modules, as 2 x multiply-adds of every convolution: one forward, one gradient of the weights
 where they are trained in that phase, one gradient of the input where something before it is trained. The ceiling is the
-best rate of a plain 3x3 convolution, forward and backward, over 64 to 512 channels and 16 to 128 px, channels-last, with
-the same threads, measured before and after in the same run. The waiting for data is timed inside the same steps.
+best rate of a plain 3x3 convolution, forward and backward, over 64 to 512 channels and 16 to 128 px, channels-last,
+with the same threads, measured before and after in the same run. The waiting for data is timed inside the same steps.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from tintype.data.dataset import open_data
 from tintype.methods import Method, build_method
 from tintype.recipe import load_recipe
 from tintype.training import make_fabric
+from tintype.training.machine import keep_memory
 from tintype.training.rundir import RunDir
 from tintype.training.trainer import Trainer
 
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*")
     arguments = parser.parse_args()
     recipe = load_recipe(arguments.recipe, [f"training.batch_size={arguments.batch}", *arguments.overrides])
+    keep_memory()
     data = open_data(recipe)
     torch.manual_seed(0)
     method = build_method(recipe)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.conftest import make_picture
 
 import tintype
-from tests.conftest import make_picture
 from tintype import cli
 from tintype.console import Reporter
 from tintype.image.file import read_image, write_image

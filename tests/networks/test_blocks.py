@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tintype.networks.blocks import doubling, initialise
+from tintype.networks.blocks import SMALL_PX, Doubling, doubling, initialise
 from tintype.recipe.schema import InitSpec
 
 
@@ -46,3 +46,19 @@ def test_batch_norm_gains_start_around_one() -> None:
 @pytest.mark.parametrize("kind", ["transposed", "resize"])
 def test_both_kinds_of_doubling_double(kind: str) -> None:
     assert doubling(kind, 3, 5, bias=True)(torch.rand(1, 3, 4, 6)).shape == (1, 5, 8, 12)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("side", [1, 2, 8])
+def test_the_matrix_product_of_a_doubling_equals_the_convolution_and_so_do_its_gradients(side: int, bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = Doubling(3, 5, bias).double()
+    x = torch.rand(2, 3, side, side, dtype=torch.float64, requires_grad=True)
+    assert side * side <= SMALL_PX
+    ours, plain = layer(x), layer.conv(x)
+    torch.testing.assert_close(ours, plain)
+    upstream = torch.rand_like(plain)
+    wanted = [x, *layer.parameters()]
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, wanted, upstream), torch.autograd.grad(plain, wanted, upstream)
+    )

@@ -14,7 +14,10 @@ class PatchGan(nn.Module):
     def __init__(self, channels_in: int, *, filters: int = 64, layers: int = 3, norm: Norm = "batch") -> None:
         super().__init__()
         bias = needs_bias(norm)
-        blocks: list[nn.Module] = [nn.Conv2d(channels_in, filters, 4, stride=2, padding=1), nn.LeakyReLU(0.2)]
+        blocks: list[nn.Module] = [
+            nn.Conv2d(channels_in, filters, 4, stride=2, padding=1),
+            nn.LeakyReLU(0.2, inplace=True),
+        ]
         channels = filters
         for layer in range(1, layers + 1):
             wider = filters * min(2**layer, 8)
@@ -22,7 +25,7 @@ class PatchGan(nn.Module):
             blocks += [
                 nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
                 norm_layer(norm, wider),
-                nn.LeakyReLU(0.2),
+                nn.LeakyReLU(0.2, inplace=True),
             ]
             channels = wider
         blocks.append(nn.Conv2d(channels, 1, 4, padding=1))
@@ -44,10 +47,10 @@ class PixelGan(nn.Module):
         bias = needs_bias(norm)
         self.layers = nn.Sequential(
             nn.Conv2d(channels_in, filters, 1),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(filters, 2 * filters, 1, bias=bias),
             norm_layer(norm, 2 * filters),
-            nn.LeakyReLU(0.2),
+            nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(2 * filters, 1, 1, bias=bias),
         )
         self.smallest_input_px = 1

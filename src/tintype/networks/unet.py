@@ -52,7 +52,7 @@ class UNet(nn.Module):
             edge = level in (0, levels - 1)  # the outermost sees raw values, the innermost may be a single pixel
             self.down.append(
                 nn.Sequential(
-                    nn.Identity() if level == 0 else nn.LeakyReLU(0.2),
+                    nn.Identity() if level == 0 else nn.LeakyReLU(0.2, inplace=True),
                     nn.Conv2d(
                         channels_in if level == 0 else level_channels(filters, level - 1),
                         level_channels(filters, level),
@@ -71,13 +71,13 @@ class UNet(nn.Module):
             channels = level_channels(filters, level) * (1 if level == levels - 1 else 2)  # joined with the skip
             if level == last:
                 self.up[str(level)] = nn.Sequential(
-                    nn.ReLU(), doubling(upsample, channels, channels_out, bias=True), nn.Tanh()
+                    nn.ReLU(inplace=True), doubling(upsample, channels, channels_out, bias=True), nn.Tanh()
                 )
                 continue
             below = level_channels(filters, level - 1)
             middle = first_middle <= level <= levels - 2 and dropout > 0
             self.up[str(level)] = nn.Sequential(
-                nn.ReLU(),
+                nn.ReLU(inplace=True),
                 doubling(upsample, channels, below, bias=bias),
                 norm_layer(norm, below),
                 nn.Dropout(dropout) if middle else nn.Identity(),
@@ -85,6 +85,7 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate a batch in model space."""
+        # The in-place LeakyReLU of the next block changes a kept skip too, to no effect: it is read through a ReLU.
         skips: list[Tensor] = []
         for block in self.down:
             x = block(x)

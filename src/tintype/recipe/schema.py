@@ -282,7 +282,7 @@ class InferenceSpec(Section):
 
     orientations: Literal[1, 2, 8] = Field(
         1,
-        description="Take the mean over so many copies of a picture: 2 with its mirror image, 8 with all quarter turns.",
+        description="Mean over so many copies of a picture: 2 with its mirror image, 8 with all quarter turns.",
     )
 
 

@@ -17,6 +17,7 @@ from tintype.data.split import Split
 from tintype.errors import DataError, RecipeMismatchError, UsageError
 from tintype.methods import build_method
 from tintype.recipe import Recipe, load_recipe
+from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
 from tintype.training.preview import Preview
 from tintype.training.rundir import RunDir, write_text
@@ -68,6 +69,7 @@ def train(
 
 
 def _train(recipe: Recipe, run: RunDir, data: PairedData, say: Reporter) -> bool:
+    keep_memory()
     fabric = make_fabric(recipe)
     run.write_environment(str(fabric.device), torch.get_num_threads())
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))

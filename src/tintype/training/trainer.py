@@ -27,6 +27,7 @@ from tintype.recipe.schema import OptimiserSpec, Recipe
 from tintype.training.checkpoint import load_checkpoint, save_checkpoint
 from tintype.training.ema import Ema
 from tintype.training.journal import Journal
+from tintype.training.machine import lay_out_channels_last
 from tintype.training.meter import Meter
 from tintype.training.preview import Preview
 from tintype.training.rundir import RunDir
@@ -63,11 +64,12 @@ class Trainer:
         self.total = total_steps(recipe, data.count)
         self.best = Best()
         self.meter = Meter()
-        memory = torch.channels_last if recipe.training.channels_last else torch.contiguous_format
+        channels_last = recipe.training.channels_last
+        self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         for name, network in method.networks.items():
-            network.to(memory_format=memory)  # type: ignore[call-overload]  # absent from torch's stubs
+            if channels_last:
+                lay_out_channels_last(network, fabric.device)
             method.networks[name] = fabric.setup_module(network)
-        self.memory_format = memory
         self.optimisers: dict[str, Any] = {
             phase.name: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
             for phase in method.phases
