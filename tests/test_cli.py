@@ -161,6 +161,32 @@ def test_data_check_names_what_is_wrong_and_draws_a_sheet(
     assert json.loads(out)["pictures"] == 14
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
+def test_a_file_whose_name_is_no_text_fails_alone(
+    model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    write_image(folder / "a.png", make_picture(0)[..., :1])
+    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))).write_bytes((folder / "a.png").read_bytes())
+    code, _, said = run(capfd, "translate", folder, "--model", model, "--out", tmp_path / "out")
+    assert code == 1
+    assert "1 pictures translated" in said
+    assert "Traceback" not in said
+
+
+def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
+    pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    overrides = [f"data.path={pictures}", "training.steps=1"]
+    tintype.train("tiny", folder, overrides, reporter=Reporter(quiet=True))
+    write_image(pictures / "another.png", make_picture(77))
+    code, _, said = run(capfd, "evaluate", "--model", folder)
+    assert code == 1
+    assert "some may have been trained on" in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -58,7 +58,11 @@ def make(targets, factors=1.0, codec=LAB, sources=None, **card):
     recipe = Recipe.model_validate(
         {
             "name": "fake",
-            "data": {"kind": "colour", "path": "pictures", "size": SIDE},
+            "data": {
+                "kind": "colour" if codec is LAB or codec.get("source") == "grey" else "folders",
+                "path": "p",
+                "size": SIDE,
+            },
             "codec": codec,
             "generator": {"levels": 3, "filters": 1},
             "training": {"steps": 1},

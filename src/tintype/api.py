@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tintype import training
+from tintype import evaluation, training
 from tintype.console import Reporter
 from tintype.data.cache import open_cache
 from tintype.data.dataset import evaluation_pair, open_data
 from tintype.data.source import find_items
 from tintype.data.split import Fingerprint
 from tintype.errors import DataError, UsageError
-from tintype.evaluation import Scores, TestPicture
-from tintype.evaluation import evaluate as _evaluate
 from tintype.inference.translator import Translator
 from tintype.recipe import Recipe, load_recipe
 from tintype.report import write_report
@@ -38,7 +36,7 @@ def evaluate(
     *,
     size: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> Scores:
+) -> evaluation.Scores:
     """Scores of a model beside the trivial baselines.
 
     Args:
@@ -50,27 +48,21 @@ def evaluate(
         progress: Called with the number of pictures done after each.
 
     Raises:
-        DataError: There are no pictures, or all of them were trained on.
+        DataError: There are no pictures, all of them were trained on, or they are not those that the run began with.
     """
     translator = Translator(model)
     recipe = translator.card.recipe
     size = size or recipe.evaluation.size or recipe.data.size
     if data is None:
-        if not (Path(model) / "recipe.yaml").is_file():
-            raise UsageError(f"{model}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
-        own = open_data(load_recipe(Path(model) / "recipe.yaml"))
-        pictures = (TestPicture(pair.name, pair.source, pair.target) for pair in own.pictures("test", size))
-        return _evaluate(
-            translator, pictures, protocol=protocol(recipe, "test", size, own.split.digest), progress=progress
-        )
+        return _evaluate_run(translator, RunDir(model), size, progress)
 
     changes: dict[str, object] = {"path": str(data), "size": size, "load_size": None}
     if recipe.data.kind == "folders":
         changes["path_b"] = ""
     spec = recipe.data.model_copy(update=changes)
     cache = open_cache(find_items(spec), spec)
-    known = _trained_on(Path(model))
-    chosen = [number for number, print_ in enumerate(cache.fingerprints) if not (known and print_.sha256 in known)]
+    known = _trained_on(RunDir(model))
+    chosen = [number for number, one in enumerate(cache.fingerprints) if not (known and one.sha256 in known)]
     notes = [f"{name}: left out, {reason}" for name, reason in cache.unreadable]
     if known is None:
         notes.append("the model file does not list its training pictures; scores on any of those would flatter")
@@ -80,26 +72,45 @@ def evaluate(
         )
     if not chosen:
         raise DataError(f"{data}: every picture in it was trained on; give pictures that the model has not seen")
-    pairs = (evaluation_pair(cache, number, size, recipe) for number in chosen)
-    scores = _evaluate(
+    scores = evaluation.evaluate(
         translator,
-        (TestPicture(pair.name, pair.source, pair.target) for pair in pairs),
+        (evaluation_pair(cache, number, size, recipe) for number in chosen),
         protocol=protocol(recipe, "all of the folder", size, _digest(cache.fingerprints)),
         progress=progress,
     )
     return scores.with_notes(notes)
 
 
-def _trained_on(model: Path) -> set[str] | None:
+def _evaluate_run(
+    translator: Translator, run: RunDir, size: int, progress: Callable[[int], None] | None
+) -> evaluation.Scores:
+    """Scores on the test pictures that a run kept apart when it began."""
+    if not run.recipe_file.is_file():
+        raise UsageError(f"{run.root}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
+    data, recorded = open_data(load_recipe(run.recipe_file)), run.read_split()
+    if recorded is None or recorded[0].digest != data.split.digest:
+        raise DataError(
+            f"{data.recipe.data.path}: the pictures changed since {run.root} began, so some may have been trained on; "
+            "restore them or give --data FOLDER"
+        )
+    if not data.split.test:
+        raise DataError(f"{run.root}: kept no test pictures; give --data FOLDER")
+    return evaluation.evaluate(
+        translator,
+        data.pictures("test", size),
+        protocol=protocol(translator.card.recipe, "test", size, data.split.digest),
+        progress=progress,
+    )
+
+
+def _trained_on(run: RunDir) -> set[str] | None:
     """Content hashes of the pictures that a run trained and validated on; None if only a model file is there."""
-    path = RunDir(model).split
-    if not path.is_file():
+    recorded = run.read_split()
+    if recorded is None:
         return None
-    split = json.loads(path.read_text(encoding="utf-8"))
-    return {split["files"][name] for part in ("train", "validation") for name in split[part]}
+    split, files = recorded
+    return {files[name] for name in split.train + split.validation}
 
 
 def _digest(fingerprints: Iterable[Fingerprint]) -> str:
-    import hashlib
-
     return hashlib.sha256("\n".join(sorted(one.sha256 for one in fingerprints)).encode()).hexdigest()[:16]

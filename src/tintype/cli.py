@@ -97,7 +97,7 @@ def translate(
 def evaluate(
     model: Model,
     data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
-    size: Annotated[int | None, typer.Option(min=8, help="Side in pixels of the centre crop.")] = None,
+    size: Annotated[int | None, typer.Option(min=16, help="Side in pixels of the centre crop.")] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
     ] = None,

@@ -60,16 +60,16 @@ def evaluate_model(model: Path, data: Path | None, size: int | None, json_file: 
     from tintype.evaluation import format_scores
 
     with Reporter() as say:
-        say.begin("scoring", 0)
-        scores = api.evaluate(model, data, size=size, progress=lambda done: say.update(done, done))
+        say.begin("scoring pictures", None)
+        scores = api.evaluate(model, data, size=size, progress=say.update)
     text = json.dumps(scores.to_dict(), indent=1)
     if json_file is not None and str(json_file) == "-":
         print(text)  # noqa: T201
         return
+    print(format_scores(scores))  # noqa: T201
     if json_file is not None:
         with atomic_path(json_file) as temporary:
             temporary.write_text(text + "\n", encoding="utf-8")
-    print(format_scores(scores))  # noqa: T201
 
 
 def export_model(model: Path, out: Path) -> None:
@@ -115,7 +115,7 @@ def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool
     if kind is not None and kind not in get_args(Kind):
         raise UsageError(f"--kind {kind}: choose {', '.join(get_args(Kind))}")
     with Reporter() as say:
-        say.begin("looking at pictures", 0)
+        say.begin("looking at pictures", None)
         report = check_folder(folder, kind, progress=say.update)  # type: ignore[arg-type]  # checked above
     print(json.dumps(report.to_dict(), indent=1) if as_json else report.to_text())  # noqa: T201
     if sheet is not None:

@@ -34,10 +34,10 @@ class Reporter:
         """A line that stays."""
         self._console.print(escape(text))
 
-    def begin(self, what: str, total: int, done: int = 0) -> None:
-        """Start a piece of work of `total` parts, `done` of which are already there."""
+    def begin(self, what: str, total: int | None, done: int = 0) -> None:
+        """Start a piece of work of `total` parts (None: not known yet), `done` of which are already there."""
         self.end()
-        self._began, self._last_line = (time.monotonic(), done), time.monotonic()
+        self._what, self._began, self._last_line = what, (time.monotonic(), done), time.monotonic()
         if self._console.is_terminal:
             self._bar = Progress(
                 TextColumn("{task.description}"),
@@ -50,9 +50,8 @@ class Reporter:
             )
             self._bar.start()
             self._task = self._bar.add_task(what, total=total, completed=done, note="")
-        self._what = what
 
-    def update(self, done: int, total: int, note: str = "") -> None:
+    def update(self, done: int, total: int | None = None, note: str = "") -> None:
         """Say how far it is; on a terminal at once, otherwise every few seconds."""
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=done, total=total, note=escape(note))
@@ -61,9 +60,12 @@ class Reporter:
         if now - self._last_line < _LINE_EVERY_S:
             return
         self._last_line = now
-        start, already = self._began
-        left = (now - start) / max(1, done - already) * (total - done)
-        self.line(f"{self._what} {done}/{total}, {_duration(left)} left{', ' if note else ''}{note}")
+        progress = f"{self._what} {done}"
+        if total:
+            start, already = self._began
+            left = (now - start) / max(1, done - already) * (total - done)
+            progress += f"/{total}, {_duration(left)} left"
+        self.line(f"{progress}{', ' if note else ''}{note}")
 
     def end(self) -> None:
         """Take the bar away."""

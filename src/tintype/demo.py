@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tintype import api
+from tintype.atomic import make_folder
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
 from tintype.image.file import write_image
@@ -26,7 +27,7 @@ def run_demo(out: Path) -> bool:
         if not api.train(recipe, run, reporter=say):
             return False
         say.line("2/3 taking the colour out of pictures that were kept from training")
-        grey.mkdir(parents=True, exist_ok=True)
+        make_folder(grey)
         for pair in open_data(recipe).pictures("test", 256):
             write_image(grey / Path(pair.name).with_suffix(".png"), pair.source)
         say.line(f"3/3 colouring them: tintype translate {grey} --model {run} --out {coloured}")

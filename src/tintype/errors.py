@@ -12,7 +12,8 @@
     ├── RunError                      1   a run folder that does not fit what was asked of it
     │   ├── RecipeMismatchError       1   the folder holds a run of another recipe
     │   └── CheckpointError           1   a checkpoint that is damaged or does not fit the networks
-    └── NonFiniteLossError            1   training diverged
+    ├── NonFiniteLossError            1   training diverged
+    └── OutOfMemoryError              1   a training step does not fit into memory
 
 A message says where, what came, what was needed and what to do, in one line. Anything else that escapes a command is
 a defect of Tintype.
@@ -73,3 +74,7 @@ class CheckpointError(RunError):
 
 class NonFiniteLossError(TintypeError):
     """A loss term became infinite or not a number."""
+
+
+class OutOfMemoryError(TintypeError):
+    """A training step needs more memory than there is."""

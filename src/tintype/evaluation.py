@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -62,9 +62,28 @@ DIAL = tuple(i / 4 for i in range(7))
 CALIBRATION_STRENGTHS = tuple(i / 20 for i in range(31))
 
 
+class PicturePair(Protocol):
+    """A pair to judge on: source `h w 1|3` and target `h w 3`, display floats in [0, 1], of equal height and width."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the pictures that are judged together."""
+        ...
+
+    @property
+    def source(self) -> np.ndarray:
+        """What the model gets."""
+        ...
+
+    @property
+    def target(self) -> np.ndarray:
+        """The truth."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TestPicture:
-    """One pair to judge on: source `h w 1|3` and target `h w 3`, display floats in [0, 1], of equal size."""
+    """A `PicturePair` of given arrays."""
 
     name: str
     source: np.ndarray
@@ -86,7 +105,7 @@ class PanelChoice:
 
 def evaluate(
     translator: Translator,
-    pictures: Iterable[TestPicture],
+    pictures: Iterable[PicturePair],
     *,
     baselines: BaselineConstants | None = None,
     protocol: dict[str, Any] | None = None,
@@ -115,7 +134,7 @@ def evaluate(
     Raises:
         DataError: There are no pictures.
     """
-    task = _Task(translator)
+    task = Task(translator)
     constants = baselines or translator.card.baselines
     if not translator.codec.predicts_chroma:
         strengths = (1.0,)
@@ -138,7 +157,7 @@ def evaluate(
 
     per_picture = tuple(s.picture for s in scored)
     judged = [s.picture for s in scored if s.picture.coloured or not task.colourises]
-    reference = "grey copy" if task.colourises else "identity"
+    reference = task.reference
     names = list(per_picture[0].figures) if judged else []
     rows = tuple(_row(name, models.get(name), judged, reference, interval) for name in names)
     trivial = [row for row in rows if row.strength is None]
@@ -168,7 +187,7 @@ def evaluate(
 
 
 def calibrate_strength(
-    translator: Translator, pictures: Iterable[TestPicture], strengths: Sequence[float] = CALIBRATION_STRENGTHS
+    translator: Translator, pictures: Iterable[PicturePair], strengths: Sequence[float] = CALIBRATION_STRENGTHS
 ) -> float:
     """The strength of colour with the highest mean PSNR over the pictures whose truth has colour.
 
@@ -228,22 +247,33 @@ class _Scored:
     dial: tuple[tuple[float, float], ...]  # PSNR and colourfulness at each strength of DIAL
 
 
-class _Task:
+def colourises(codec: Codec) -> bool:
+    """Whether the task is to make colour from grey, so that pictures without colour in their truth are judged apart."""
+    return codec.source_channels == 1 and (codec.predicts_chroma or codec.target_channels == 3)
+
+
+class Task:
     """The translator together with what its codec says about how its pictures are judged."""
 
     def __init__(self, translator: Translator) -> None:
-        codec: Codec = translator.codec
-        self.translator, self.codec = translator, codec
-        self.colourises = codec.source_channels == 1 and (codec.predicts_chroma or codec.target_channels == 3)
+        self.translator, self.codec = translator, translator.codec
+        self.colourises = colourises(translator.codec)
+        self.reference = "grey copy" if self.colourises else "identity"
 
-    def score(self, picture: TestPicture, constants: BaselineConstants | None, models: Mapping[str, float]) -> _Scored:
+    def score(
+        self,
+        picture: PicturePair,
+        constants: BaselineConstants | None,
+        models: Mapping[str, float],
+        dial_strengths: Sequence[float] = DIAL,
+    ) -> _Scored:
         """All figures of one picture; `models` are strengths by name of the row."""
         prediction = self.translator.predict(picture.source)
-        target, source = self._shown(picture.target), self._source(picture.source)
+        target, source = self.shown(picture.target), self.source(picture.source)
         made_by = colouring_baselines if self.colourises else translation_baselines
-        rendered = {strength: self._shown(prediction.render(strength)) for strength in models.values()}
+        rendered = {strength: self.shown(prediction.render(strength)) for strength in models.values()}
         outputs = {name: rendered[strength] for name, strength in models.items()}
-        outputs |= {name: self._shown(output) for name, output in made_by(source, constants).items()}
+        outputs |= {name: self.shown(output) for name, output in made_by(source, constants).items()}
         chroma = mean_chroma(target)
         coloured = chroma >= COLOURED_THRESHOLD
         figures = {
@@ -257,7 +287,7 @@ class _Task:
         }
         dial = []
         if self.codec.predicts_chroma and coloured:
-            for strength in DIAL:
+            for strength in dial_strengths:
                 output = rendered[strength] if strength in rendered else prediction.render(strength)
                 dial.append((psnr(output, target), colourfulness(output)))
         return _Scored(
@@ -266,14 +296,14 @@ class _Task:
             dial=tuple(dial),
         )
 
-    def _source(self, picture: np.ndarray) -> np.ndarray:
+    def source(self, picture: np.ndarray) -> np.ndarray:
         """The source as the codec reads it, `h w 1|3`."""
         return np.moveaxis(self.codec.source_from(np.moveaxis(picture, -1, 0)[None])[0], 0, -1)
 
-    def _shown(self, picture: np.ndarray) -> np.ndarray:
+    def shown(self, picture: np.ndarray) -> np.ndarray:
         """Three channels of an output or target; all alike in tasks that make grey pictures."""
         if self.codec.target_channels == 1:
-            picture = self._source(picture)
+            picture = self.source(picture)
         return picture if picture.shape[-1] == 3 else np.repeat(picture, 3, axis=-1)
 
 

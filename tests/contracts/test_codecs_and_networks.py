@@ -18,11 +18,11 @@ from tintype.recipe import Recipe, load_recipe
 from tintype.training.preview import make_card
 
 CODECS = {
-    "lab": "codec={kind: lab}",
-    "lab, smaller chroma": "codec={kind: lab, chroma_size: 16}",
-    "grey to rgb": "codec={kind: rgb, source: grey}",
-    "rgb to rgb": "codec={kind: rgb}",
-    "gray": "codec={kind: gray}",
+    "lab": ["codec={kind: lab}"],
+    "lab, smaller chroma": ["codec={kind: lab, chroma_size: 16}"],
+    "grey to rgb": ["codec={kind: rgb, source: grey}"],
+    "rgb to rgb": ["codec={kind: rgb}", "data.kind=folders"],
+    "gray": ["codec={kind: gray}", "data.kind=folders"],
 }
 GENERATORS = {
     "unet, batch, transposed": "generator={filters: 2, levels: 3, upsample: transposed}",
@@ -32,13 +32,13 @@ GENERATORS = {
 
 
 @pytest.fixture(params=CODECS.values(), ids=CODECS.keys())
-def codec(request: pytest.FixtureRequest) -> str:
+def codec(request: pytest.FixtureRequest) -> list[str]:
     return request.param
 
 
 @pytest.fixture(params=GENERATORS.values(), ids=GENERATORS.keys())
-def recipe(request: pytest.FixtureRequest, codec: str) -> Recipe:
-    return load_recipe("tiny", [codec, request.param])
+def recipe(request: pytest.FixtureRequest, codec: list[str]) -> Recipe:
+    return load_recipe("tiny", [*codec, request.param])
 
 
 def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> None:
@@ -79,8 +79,8 @@ def test_onnx_agrees_with_torch(recipe: Recipe, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("discriminator", ["{kind: patchgan, filters: 2, layers: 1}", "{kind: pixel, filters: 2}"])
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])
-def test_every_discriminator_judges_source_and_target_joined(codec: str, discriminator: str, norm: str) -> None:
-    recipe = load_recipe("tiny", [codec, f"discriminator={discriminator}", f"discriminator.norm={norm}"])
+def test_every_discriminator_judges_source_and_target_joined(codec: list[str], discriminator: str, norm: str) -> None:
+    recipe = load_recipe("tiny", [*codec, f"discriminator={discriminator}", f"discriminator.norm={norm}"])
     channels = build_codec(recipe)
     side = recipe.data.size // recipe.output_stride
     x = torch.rand(2, channels.source_channels + channels.target_channels, side, side)

@@ -60,10 +60,10 @@ def test_small_pictures_are_enlarged_so_that_a_crop_fits(folder, tmp_path):
     assert min(*cache.heights, *cache.widths) == 100
 
 
-def test_very_elongated_pictures_are_used(tmp_path):
-    save(tmp_path / "set/strip.png", noise(20, 400))
+def test_long_pictures_are_used_up_to_a_limit(tmp_path):
+    save(tmp_path / "set/strip.png", noise(20, 300))
     cache = opened(ColourData(path=str(tmp_path / "set"), size=32), tmp_path)
-    assert cache.target(0).shape == (32, 640, 3)
+    assert cache.target(0).shape == (32, 480, 3)
 
 
 def test_pixels_are_those_of_the_file_at_its_own_size(tmp_path):
@@ -262,3 +262,11 @@ def test_the_bundled_set_is_cached_whole(tmp_path):
     cache = opened(ColourData(path="bundled:hubble", size=64), tmp_path)
     assert len(cache) == 109 and cache.unreadable == () and cache.notes == ()
     assert min(*cache.heights, *cache.widths) == 64
+
+
+def test_a_picture_beyond_that_limit_is_left_out_and_named(tmp_path):
+    save(tmp_path / "set/strip.png", noise(2, 60))
+    save(tmp_path / "set/whole.png", noise(40, 40))
+    cache = opened(ColourData(path=str(tmp_path / "set"), size=32), tmp_path)
+    assert cache.names == ("whole.png",)
+    assert "60 x 2 is too long to train on" in cache.unreadable[0][1]

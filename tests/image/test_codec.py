@@ -29,7 +29,7 @@ def make(codec):
         Recipe.model_validate(
             {
                 "name": "test",
-                "data": {"kind": "colour", "path": "pictures", "size": 32},
+                "data": {"kind": "colour" if codec["kind"] == "lab" or "source" in codec else "folders", "size": 32},
                 "codec": codec,
                 "generator": {"levels": 4},
                 "training": {"steps": 1},

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tintype.errors import RecipeError
-from tintype.recipe import dump_recipe, load_recipe, preset_names, recipe_fields
+from tintype.recipe import Recipe, dump_recipe, load_recipe, preset_names, recipe_fields
+from tintype.recipe.schema import ColourData, LabCodec, TrainingSpec, UNetSpec
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -66,6 +67,8 @@ def test_another_kind_of_section_starts_afresh() -> None:
         ("data.size=36", "data.size (36) must be a multiple of 8"),
         ("codec.chroma_size=12", "codec.chroma_size (12) must be data.size (32) divided by a power of two"),
         ("codec.chroma_size=4", "leaves the decoder of 3 levels nothing to do"),
+        ("codec={kind: rgb}", "needs pairs"),
+        ("data.size=8", "data.size: got 8"),
         ("data.load_size=16", "load_size (16) must be at least size (32)"),
         ("data.split.validation=0.9", "nothing is left to train on"),
         ("optimiser.decay={start: 5, end: 3}", "decay.end (3) must lie after decay.start (5)"),
@@ -103,6 +106,29 @@ def test_a_wrong_file_ends_in_one_line_that_names_it(text: str, message: str, tm
         load_recipe(file)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_another_kind_of_data_keeps_the_fields_that_both_have_in_any_order() -> None:
+    kinds = ["codec={kind: rgb, source: grey}", "data.kind=folders"]
+    for overrides in ([*kinds, "data.path=ab"], ["data.path=ab", *kinds]):
+        data = load_recipe("tiny", overrides).data
+        assert (data.kind, data.path, data.size) == ("folders", "ab", 32)
+
+
+@pytest.mark.parametrize("path", ["2024", "my pictures #2", "a: b", "1e3", "null"])
+def test_a_path_is_taken_as_it_stands(path: str) -> None:
+    assert load_recipe("tiny", [f"data.path={path}"]).data.path == path
+
+
+def test_a_recipe_made_in_python_can_be_changed() -> None:
+    recipe = Recipe(
+        name="mine",
+        data=ColourData(size=32),
+        codec=LabCodec(),
+        generator=UNetSpec(levels=3),
+        training=TrainingSpec(steps=3),
+    )
+    assert load_recipe(recipe, ["training.epochs=2"]).training.epochs == 2
 
 
 def test_a_misspelt_recipe_is_answered_with_the_nearest_one() -> None:

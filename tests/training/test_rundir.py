@@ -20,7 +20,7 @@ def begun(folder: Path) -> RunDir:
     "override",
     ["training.steps=99", "training.epochs=9", "training.log_every=1", "training.validate_every=3",
     "training.tensorboard=true",
-     "training.sample_steps=[2]", "training.checkpoint_every=2", "training.sample_count=1"],
+     "training.sample_steps=[2]", "training.checkpoint_every=2", "training.sample_count=1", "data.path=elsewhere"],
 )  # fmt: skip
 def test_length_cadences_and_logging_may_change(tmp_path: Path, override: str) -> None:
     run = begun(tmp_path / "run")
@@ -45,6 +45,7 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> Non
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(RunError, match=r"holds holiday\.jpg but no run"):
         RunDir(tmp_path).prepare(load_recipe("tiny"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
 def test_a_path_that_is_a_file_is_named(tmp_path: Path) -> None:

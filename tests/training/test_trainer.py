@@ -13,9 +13,19 @@ from typing import Any
 
 import pytest
 import torch
+from tests.conftest import make_picture
 
 from tintype.console import Reporter
-from tintype.errors import CheckpointError, DataError, NonFiniteLossError, OutputError, RecipeMismatchError
+from tintype.errors import (
+    CheckpointError,
+    DataError,
+    NonFiniteLossError,
+    OutOfMemoryError,
+    OutputError,
+    RecipeMismatchError,
+    RunError,
+)
+from tintype.image.file import write_image
 from tintype.training import train
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.trainer import Trainer
@@ -185,14 +195,15 @@ def test_killed_by_the_system_and_interrupted_by_hand_a_run_still_ends_as_if_und
     assert logs[0] == logs[1]
 
 
+@pytest.mark.parametrize(
+    "more", ["training.checkpoint_every=1", "training.sample_steps=[1]", "training.validate_every=1"]
+)
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkpoint(
-    tmp_path: Path, picture_set: Path
+    tmp_path: Path, picture_set: Path, more: str
 ) -> None:
     run = tmp_path / "run"
     with pytest.raises(NonFiniteLossError, match=r"step \d+: "):
-        train(
-            "tiny", run, settings(picture_set, 200, "optimiser.lr=1e30", "training.checkpoint_every=1"), reporter=QUIET
-        )
+        train("tiny", run, settings(picture_set, 200, "optimiser.lr=1e30", more), reporter=QUIET)
     last = run / "checkpoints" / "last.pt"
     if last.exists():
         networks = load_checkpoint(last)["networks"]
@@ -251,6 +262,88 @@ def test_other_ways_of_training_reach_the_end_too(tmp_path: Path, picture_set: P
 def test_tensorboard_files_are_written_where_the_recipe_asks(tmp_path: Path, picture_set: Path) -> None:
     assert train("tiny", tmp_path / "run", settings(picture_set, 2, "training.tensorboard=true"), reporter=QUIET)
     assert list((tmp_path / "run" / "tensorboard").iterdir())
+
+
+@pytest.fixture
+def pairs(tmp_path: Path) -> Path:
+    """Pairs of pictures and their negatives."""
+    for domain in "AB":
+        (tmp_path / "pairs" / domain).mkdir(parents=True)
+    for number in range(8):
+        picture = make_picture(number)
+        write_image(tmp_path / "pairs" / "A" / f"{number}.png", picture)
+        write_image(tmp_path / "pairs" / "B" / f"{number}.png", 255 - picture)
+    return tmp_path / "pairs"
+
+
+@pytest.mark.parametrize(
+    ("codec", "reference"),
+    [("{kind: rgb}", "identity"), ("{kind: gray}", "identity"), ("{kind: rgb, source: grey}", "grey_copy")],
+)
+def test_pairs_train_score_and_ship_with_every_codec(pairs: Path, tmp_path: Path, codec: str, reference: str) -> None:
+    overrides = [*settings(pairs, 4), "data.kind=folders", f"codec={codec}"]
+    assert train("tiny", tmp_path / "run", overrides, reporter=QUIET)
+    validation = next(line for line in events(tmp_path / "run") if line["event"] == "validation")
+    assert f"{reference}_psnr" in validation["scores"]
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text())
+    assert {row["name"] for row in scores["rows"]} >= {"model", reference.replace("_", " ")}
+    assert (tmp_path / "run" / "samples" / "step-000004.png").is_file()
+
+
+def test_what_the_files_are_called_changes_nothing(tmp_path: Path, pictures: Path) -> None:
+    assert train("tiny", tmp_path / "one", settings(pictures, 3), reporter=QUIET)
+    for number, file in enumerate(sorted(pictures.iterdir())):
+        file.rename(pictures / f"{99 - number}-renamed.png")
+    assert train("tiny", tmp_path / "two", settings(pictures, 3), reporter=QUIET)
+    assert_same_state(tmp_path / "one", tmp_path / "two")
+
+
+def test_a_run_that_was_killed_before_its_recipe_was_written_begins_anew(tmp_path: Path, picture_set: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "split.json").write_text("{}")
+    assert train("tiny", tmp_path / "run", settings(picture_set, 2), reporter=QUIET)
+
+
+def test_a_damaged_split_is_named(tmp_path: Path, picture_set: Path) -> None:
+    assert train("tiny", tmp_path / "run", settings(picture_set, 2), reporter=QUIET)
+    (tmp_path / "run" / "split.json").write_text('{"train": ')
+    with pytest.raises(RunError, match=r"split\.json: damaged"):
+        train("tiny", tmp_path / "run", settings(picture_set, 4), reporter=QUIET)
+
+
+def test_a_lost_journal_is_begun_anew_without_rubbish(tmp_path: Path, picture_set: Path) -> None:
+    assert train("tiny", tmp_path / "run", settings(picture_set, 3), reporter=QUIET)
+    (tmp_path / "run" / "events.jsonl").unlink()
+    assert train("tiny", tmp_path / "run", settings(picture_set, 6), reporter=QUIET)
+    assert [line["step"] for line in events(tmp_path / "run") if line["event"] == "log"] == [4, 6]
+
+
+def test_a_lost_best_checkpoint_is_said_and_the_last_one_taken(tmp_path: Path, picture_set: Path) -> None:
+    assert train("tiny", tmp_path / "run", settings(picture_set, 3), reporter=QUIET)
+    (tmp_path / "run" / "checkpoints" / "best.pt").unlink()
+    assert train("tiny", tmp_path / "run", settings(picture_set, 3), reporter=QUIET)
+    notes = json.loads((tmp_path / "run" / "scores.json").read_text())["notes"]
+    assert any("the network of the last step was taken" in note for note in notes)
+
+
+def test_a_single_picture_trains_and_says_that_nothing_could_be_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "pictures").mkdir()
+    write_image(tmp_path / "pictures" / "only.png", make_picture(0))
+    assert train("tiny", tmp_path / "run", settings(tmp_path / "pictures", 2))
+    assert "not scored: the set is too small" in capsys.readouterr().err
+    assert (tmp_path / "run" / "model.onnx").is_file()
+    assert (tmp_path / "run" / "model.safetensors").is_file()
+
+
+def test_too_little_memory_is_said_in_words(tmp_path: Path, picture_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hungry(self: Trainer) -> None:
+        torch.empty(2**62, dtype=torch.uint8)
+
+    monkeypatch.setattr(Trainer, "train_step", hungry)
+    with pytest.raises(OutOfMemoryError, match=r"step 1: out of memory on cpu; lower training\.batch_size"):
+        train("tiny", tmp_path / "run", settings(picture_set, 2), reporter=QUIET)
 
 
 @pytest.mark.gpu

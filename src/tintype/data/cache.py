@@ -32,6 +32,7 @@ from tintype.recipe.schema import DataSpec
 
 _VERSION = 1  # raised when the layout or the decoding changes, so that older files are not used
 _THREADS = 4
+LONGEST_SIDE = 16  # in shorter sides: at 256 px a strip of 1 x 2000 px would take 400 MB
 _AT_ONCE = 64  # pictures that may wait in memory for their turn to be written
 _CHROMA_SIDE = 128  # larger pictures are sampled at every n-th pixel for their mean chroma
 _ABANDONED_S = 3600.0  # age at which a half-written file no longer belongs to a process that is at work
@@ -156,6 +157,11 @@ def decode_item(item: Item, shorter_side: int) -> tuple[Pixels, Pixels | None, s
     Raises:
         ImageError: A file cannot be decoded.
     """
+    header = read_header(item.target)
+    if max(header.width, header.height) > LONGEST_SIDE * min(header.width, header.height):
+        raise ImageError(
+            f"{item.target}: {header.width} x {header.height} is too long to train on; needed: at most {LONGEST_SIDE}:1"
+        )
     if item.half is not None:
         return *_decode_halves(item, shorter_side), None
     target = as_rgb(read_thumbnail(item.target, shorter_side))
@@ -297,9 +303,18 @@ def _load(path: Path, items: Sequence[Item]) -> PictureCache | None:
 def _remove_outdated(folder: Path, family: str, current: str) -> None:
     """Remove what earlier states of the same set left behind."""
     for path in folder.glob(f"{family}-*"):
-        abandoned = path.suffix == ".part" and time.time() - path.stat().st_mtime > _ABANDONED_S
+        abandoned = path.suffix == ".part" and _age(path) > _ABANDONED_S
         if abandoned or (path.suffix != ".part" and path.stem != current):
-            path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another process may be reading it, or have removed it
+                path.unlink()
+
+
+def _age(path: Path) -> float:
+    """Seconds since a file was changed; 0 if it has gone."""
+    try:
+        return time.time() - path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _paired(items: Sequence[Item]) -> bool:

@@ -18,6 +18,7 @@ from tintype.data.cache import PictureCache, open_cache
 from tintype.data.source import find_items
 from tintype.data.split import Split, make_split
 from tintype.data.transform import cut, draw_placement, epoch_order, sample_generator
+from tintype.errors import DataError
 from tintype.image.codec import build_codec
 from tintype.recipe.schema import Recipe
 
@@ -59,8 +60,9 @@ class PairedData:
         pictures, placements = [], []
         for number in range(step * training.batch_size, (step + 1) * training.batch_size):
             epoch, position = divmod(number, self.count)
-            picture = self._train[self._order(epoch)[position]]
-            random = sample_generator(training.seed, epoch, int(picture))
+            index = int(self._order(epoch)[position])  # in the order of contents: names must not matter
+            picture = self._train[index]
+            random = sample_generator(training.seed, epoch, index)
             height, width = int(self.cache.heights[picture]), int(self.cache.widths[picture])
             pictures.append(picture)
             placements.append(draw_placement(spec.augment, size, height, width, random))
@@ -78,26 +80,21 @@ class PairedData:
             source = self._codec.source_from(target)
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
-    def pictures(
-        self, part: str, size: int, limit: int | None = None, progress: Progress | None = None
-    ) -> Iterator[Pair]:
+    def pictures(self, part: str, size: int, limit: int | None = None) -> Iterator[Pair]:
         """Evaluation pictures of a part of the split: shorter side reduced to `size`, centre crop.
 
         Args:
             part: train, validation or test.
             size: Side in pixels.
             limit: At most so many, evenly spaced over the part.
-            progress: Called with the number of pictures done and of all.
         """
         names = getattr(self.split, part)
         if limit is not None and len(names) > limit:
             names = [names[i * len(names) // limit] for i in range(limit)]
         cache = self._cache_of_size(size)
         index = {name: number for number, name in enumerate(cache.names)}
-        for done, name in enumerate(names):
+        for name in names:
             yield evaluation_pair(cache, index[name], size, self.recipe)
-            if progress:
-                progress(done + 1, len(names))
 
     @functools.cache  # noqa: B019 - one object lives as long as a run
     def _cache_of_size(self, size: int) -> PictureCache:
@@ -143,4 +140,7 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PairedData:
         DataError: No usable pictures; see `data.source` and `data.cache`.
     """
     cache = open_cache(find_items(recipe.data), recipe.data, progress=progress)
-    return PairedData(recipe, cache, make_split(cache.items, cache.fingerprints, recipe.data.split))
+    split = make_split(cache.items, cache.fingerprints, recipe.data.split)
+    if not split.train:
+        raise DataError(f"{recipe.data.path}: no readable picture is left to train on")
+    return PairedData(recipe, cache, split)

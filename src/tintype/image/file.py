@@ -177,7 +177,9 @@ def find_pictures(folder: Path | str) -> list[Path]:
 
 
 def _label(source: Path | str | bytes) -> str:
-    return "picture given as bytes" if isinstance(source, bytes) else str(source)
+    if isinstance(source, bytes):
+        return "picture given as bytes"
+    return str(source).encode(errors="backslashreplace").decode()  # a name that is no valid text must still be printed
 
 
 @contextmanager
@@ -189,6 +191,8 @@ def _reading(label: str) -> Iterator[None]:
         raise ImageError(f"{label}: not a readable picture ({_reason(error)})") from error
     except OSError as error:
         raise ImageError(f"{label}: cannot be read ({error.strerror})") from error
+    except UnicodeError as error:
+        raise ImageError(f"{label}: cannot be read (its name is no valid text; rename the file)") from error
 
 
 def _reason(error: pyvips.Error) -> str:

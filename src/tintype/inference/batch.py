@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tintype.atomic import make_folder
 from tintype.errors import InputError, OutputError
 from tintype.image.file import PICTURE_SUFFIXES, find_pictures, read_image, write_image
 from tintype.inference.translator import Translator, check_strength
@@ -128,7 +129,7 @@ def _run(job: Job, translator: Translator, strength: float, overwrite: bool) -> 
                 f"written as {job.output.suffix}: {job.input.suffix or 'a file without suffix'} cannot be written"
             )
         result = translator(image, strength=strength)
-        _make_folder(job.output.parent)
+        make_folder(job.output.parent)
         write_image(job.output, result)
     except (InputError, OutputError) as error:
         return Result(job.input, job.output, "failed", str(error), time.perf_counter() - start)
@@ -220,17 +221,10 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 def _prepare(out: Path) -> None:
     """Make the folder for the results and prove that it can be written to."""
-    _make_folder(out)
+    make_folder(out)
     try:
         tempfile.TemporaryFile(dir=out).close()
     except OSError as error:
         raise OutputError(
             f"{out}: cannot be written to: {error.strerror}; give a folder that you may write to"
         ) from error
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}; give a folder that you may write to") from error

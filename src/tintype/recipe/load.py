@@ -20,6 +20,7 @@ from tintype.errors import RecipeError
 from tintype.recipe.schema import Recipe
 
 _MAX_BYTES = 1 << 20
+_TEXTS = ("name", "description", "path", "path_b")  # taken as they stand: a folder may be called 2024
 
 
 def preset_names() -> list[str]:
@@ -34,16 +35,16 @@ def load_recipe(recipe: str | Path | Recipe, overrides: Iterable[str] = ()) -> R
     Args:
         recipe: Name of a built-in recipe, a YAML file, or a recipe that is only to be changed.
         overrides: `section.field=value` strings, values in YAML; the last one wins. Setting `training.steps` clears
-            `training.epochs` and the other way round.
+            `training.epochs` and the other way round; another `kind` of a section keeps the fields that it shares.
 
     Raises:
         RecipeError: No such recipe or field, a value that does not fit, or parts that contradict each other.
     """
     if isinstance(recipe, Recipe):
-        where, tree = f"recipe {recipe.name}", recipe.model_dump(mode="json", exclude_unset=True)
+        where, tree = f"recipe {recipe.name}", recipe.model_dump(mode="json")
     else:
         where, tree = _read(recipe, seen=())
-    for text in overrides:
+    for text in sorted(overrides, key=lambda text: not text.partition("=")[0].endswith(".kind")):  # kinds decide fields
         _override(tree, text)
     return parse_recipe(tree, where)
 
@@ -145,15 +146,26 @@ def _override(tree: dict[str, Any], text: str) -> None:
     if not equals or not all(keys):
         raise RecipeError(f"{text}: an override is written section.field=value, as in training.steps=2000")
     try:
-        parsed = yaml.safe_load(value)
+        parsed = value if keys[-1] in _TEXTS else yaml.safe_load(value)
     except yaml.YAMLError:
         raise RecipeError(f"{text}: the value is not valid YAML") from None
-    if isinstance(parsed, str):
+    if isinstance(parsed, str) and keys[-1] not in _TEXTS:
         parsed = _number(parsed)
     change: Any = parsed
     for key in reversed(keys):
         change = {key: change}
+    if keys[1:] == ["kind"] and isinstance(tree.get(keys[0]), dict):
+        change = {keys[0]: {**_shared_fields(keys[0], parsed, tree[keys[0]]), "kind": parsed}}
     tree.update(_merge(tree, change))
+
+
+def _shared_fields(section: str, kind: object, values: dict[str, Any]) -> dict[str, Any]:
+    """What another kind of a section takes over from the one before: fields of the same name."""
+    field = Recipe.model_fields.get(section)
+    for model in _models_in(field.annotation) if field else []:
+        if "kind" in model.model_fields and model.model_fields["kind"].default == kind:
+            return {name: value for name, value in values.items() if name in model.model_fields}
+    return {}
 
 
 def _number(text: str) -> str | float:

@@ -57,7 +57,7 @@ class SplitSpec(Section):
 
 class _DataBase(Section):
     path: str = Field("", description="Folder of pictures, or 'bundled:hubble' for the set that comes with Tintype.")
-    size: int = Field(256, ge=8, le=4096, description="Side in pixels of a training crop; model size in use.")
+    size: int = Field(256, ge=16, le=4096, description="Side in pixels of a training crop; model size in use.")
     load_size: int | None = Field(
         None,
         ge=8,
@@ -293,7 +293,7 @@ class EvaluationSpec(Section):
         "psnr", description="Validation score that chooses the exported checkpoint; 'last' takes the final one."
     )
     size: int | None = Field(
-        None, ge=8, description="Side in pixels of the centre crop that is scored; default: data.size."
+        None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
     )
 
 
@@ -329,6 +329,11 @@ class Recipe(Section):
             raise ValueError(
                 f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {self.generator.levels} levels "
                 "nothing to do: raise it"
+            )
+        if self.data.kind == "colour" and (self.codec.kind == "gray" or getattr(self.codec, "source", "") == "rgb"):
+            raise ValueError(
+                f"codec.kind={self.codec.kind} needs pairs: source and target made from one colour picture would be "
+                "the same; set data.kind=folders or side_by_side, or codec.source=grey"
             )
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,14 +12,13 @@ from lightning_fabric import Fabric
 
 from tintype.console import Reporter
 from tintype.data.dataset import PairedData, open_data
-from tintype.data.split import Split
 from tintype.errors import DataError, RecipeMismatchError, UsageError
 from tintype.methods import build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
 from tintype.training.preview import Preview
-from tintype.training.rundir import RunDir, write_text
+from tintype.training.rundir import RunDir
 from tintype.training.schedule import schedule_notes, total_steps
 from tintype.training.trainer import Trainer
 
@@ -49,6 +47,7 @@ def train(
         RunError: The folder holds another run, or something else.
         OutputError: Something cannot be written.
         NonFiniteLossError: Training diverged; the last checkpoint lies before it.
+        OutOfMemoryError: The device's memory is too small.
     """
     resolved = load_recipe(recipe, overrides)
     run = RunDir(out)
@@ -58,7 +57,7 @@ def train(
             say.begin("reading pictures", 1)
             data = open_data(resolved, progress=lambda done, total: say.update(done, total))
             say.end()
-            _keep_split(run, data)
+            _keep_split(run, data, new=old is None)
             if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
                 raise RecipeMismatchError(
                     f"{run.root}: is a run of {total_steps(old, data.count)} steps, "
@@ -85,25 +84,24 @@ def _train(recipe: Recipe, run: RunDir, data: PairedData, say: Reporter) -> bool
     if run.last.exists():
         trainer.resume()
         say.line(f"going on from step {trainer.step}")
-    if not trainer.fit():
+    if not trainer.fit(notes):
         say.line(f"stopped at step {trainer.step} of {trainer.total}, saved; the same command goes on from here")
         return False
     conclude(trainer, notes)
     return True
 
 
-def _keep_split(run: RunDir, data: PairedData) -> None:
+def _keep_split(run: RunDir, data: PairedData, new: bool) -> None:
     """Write the split into a new run; refuse to go on with other pictures than the run began with."""
-    if run.split.exists():
-        recorded = Split.from_dict(json.loads(run.split.read_text(encoding="utf-8")))
-        if recorded.digest != data.split.digest:
-            raise DataError(
-                f"{data.recipe.data.path}: the pictures changed since {run.root} began "
-                f"(split {recorded.digest} then, {data.split.digest} now); restore them or train into a new --out"
-            )
-        return
-    files = {item.name: print_.sha256 for item, print_ in zip(data.cache.items, data.cache.fingerprints, strict=True)}
-    write_text(run.split, json.dumps({**data.split.to_dict(), "files": files}, indent=1) + "\n")
+    recorded = None if new else run.read_split()
+    if recorded is None:
+        files = zip(data.cache.items, data.cache.fingerprints, strict=True)
+        run.write_split(data.split, {item.name: fingerprint.sha256 for item, fingerprint in files})
+    elif recorded[0].digest != data.split.digest:
+        raise DataError(
+            f"{data.recipe.data.path}: the pictures changed since {run.root} began "
+            f"(split {recorded[0].digest} then, {data.split.digest} now); restore them or train into a new --out"
+        )
 
 
 def make_fabric(recipe: Recipe) -> Fabric:

@@ -5,6 +5,7 @@ A checkpoint remembers how long the file was; going on from it first cuts off wh
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
@@ -23,10 +24,10 @@ class Journal:
         self._path = path
         try:
             self._file = path.open("ab")
-            self._file.truncate(length)
+            self._file.truncate(min(length, path.stat().st_size))  # a shorter file must not be filled up with zeros
             self._file.seek(0, os.SEEK_END)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
+            raise self._unwritable(error) from None
         self._board: SummaryWriter | None = None
         if tensorboard is not None:
             from torch.utils.tensorboard import SummaryWriter
@@ -36,8 +37,11 @@ class Journal:
     @property
     def length(self) -> int:
         """Bytes so far, all of them on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from None
         return self._file.tell()
 
     def write(self, event: str, step: int, **fields: Any) -> None:  # noqa: ANN401 - any JSON value
@@ -50,7 +54,7 @@ class Journal:
             self._file.write(json.dumps({"event": event, "step": step, **fields}, allow_nan=False).encode() + b"\n")
             self._file.flush()
         except OSError as error:
-            raise OutputError(f"{self._path}: cannot be written ({error.strerror})") from None
+            raise self._unwritable(error) from None
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Send values to TensorBoard, if it is on."""
@@ -60,6 +64,10 @@ class Journal:
 
     def close(self) -> None:
         """Flush and close."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # whatever could not be written has been said already
+            self._file.close()
         if self._board is not None:
             self._board.close()
+
+    def _unwritable(self, error: OSError) -> OutputError:
+        return OutputError(f"{self._path}: cannot be written ({error.strerror})")

@@ -15,19 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from tintype import __version__
-from tintype.atomic import atomic_path
+from tintype.atomic import atomic_path, make_folder
+from tintype.data.split import Split
 from tintype.errors import OutputError, RecipeMismatchError, RunError
 from tintype.recipe import Recipe, dump_recipe, load_recipe
 
 _FREE = frozenset(
-    {"name", "description"}
+    {"name", "description", "data.path", "data.path_b"}
     | {f"training.{field}" for field in ("steps", "epochs", "log_every", "validate_every", "checkpoint_every")}
     | {
         f"training.{field}"
         for field in ("sample_every", "sample_steps", "sample_epochs", "sample_count", "tensorboard")
     }
 )
-"""Fields that may change when a run goes on: length (upwards, see `train`), name, cadences and logging."""
+"""Fields that may change when a run goes on: length (upwards, see `train`), name, cadences and logging.
+
+Where the pictures lie may change as well; that they are the same pictures is checked by their contents.
+"""
+
+_BEFORE_THE_RECIPE = frozenset({"checkpoints", "samples", "split.json", ".lock"})
+"""What a run that was killed before it wrote its recipe may have left."""
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyvips", "torch", "lightning-fabric")
 
@@ -63,34 +70,54 @@ class RunDir:
             RecipeMismatchError: It holds a run of another recipe.
             RunError: It is not empty and holds no run.
         """
+        old = load_recipe(self.recipe_file) if self.recipe_file.exists() else None
+        if old is not None:
+            self._refuse_differences(old, recipe)
         try:
+            present = {entry.name for entry in self.root.iterdir()} if self.root.exists() else set()
+            foreign = sorted(name for name in present - _BEFORE_THE_RECIPE if not name.startswith(".split-"))
+            if old is None and foreign:
+                raise RunError(f"{self.root}: holds {foreign[0]} but no run; choose a new or empty folder as --out")
             for folder in (self.root, self.last.parent, self.samples):
                 folder.mkdir(parents=True, exist_ok=True)
                 if not os.access(folder, os.W_OK):
                     raise PermissionError(13, "Permission denied")
-            foreign = [
-                entry.name for entry in self.root.iterdir() if entry.name not in ("checkpoints", "samples", ".lock")
-            ]
         except OSError as error:
             raise OutputError(
                 f"{self.root}: cannot be used as a run folder ({error.strerror}); choose another --out"
             ) from None
-        if self.recipe_file.exists():
-            old = load_recipe(self.recipe_file)
-            differences = _differences(old, recipe)
-            if differences:
-                listed = "\n".join(
-                    f"  {field}: {before} in the run, {after} asked" for field, before, after in differences
-                )
-                raise RecipeMismatchError(
-                    f"{self.root}: holds a run of another recipe:\n{listed}\n"
-                    "choose another --out, or go on with the run's own recipe: "
-                    f"tintype train {self.recipe_file} --out {self.root}"
-                )
-            return old
-        if foreign:
-            raise RunError(f"{self.root}: holds {sorted(foreign)[0]} but no run; choose a new or empty folder as --out")
-        return None
+        return old
+
+    def _refuse_differences(self, old: Recipe, new: Recipe) -> None:
+        differences = _differences(old, new)
+        if differences:
+            listed = "\n".join(f"  {field}: {before} in the run, {after} asked" for field, before, after in differences)
+            raise RecipeMismatchError(
+                f"{self.root}: holds a run of another recipe:\n{listed}\n"
+                "choose another --out, or go on with the run's own recipe: "
+                f"tintype train {self.recipe_file} --out {self.root}"
+            )
+
+    def read_split(self) -> tuple[Split, dict[str, str]] | None:
+        """The split that the run began with, and the content hash of each of its pictures by name; None if it has none.
+
+        Raises:
+            RunError: The file is damaged.
+        """
+        if not self.split.is_file():
+            return None
+        try:
+            recorded = json.loads(self.split.read_text(encoding="utf-8"))
+            split, files = Split.from_dict(recorded), dict(recorded["files"])
+            if not set(split.train + split.validation + split.test) <= files.keys():
+                raise ValueError("names without a hash")
+        except (OSError, ValueError, KeyError, TypeError):
+            raise RunError(f"{self.split}: damaged, so nobody knows what the run trained on; start a new run") from None
+        return split, files
+
+    def write_split(self, split: Split, files: dict[str, str]) -> None:
+        """Record what `read_split` reads."""
+        write_text(self.split, json.dumps({**split.to_dict(), "files": files}, indent=1) + "\n")
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Record the resolved recipe."""
@@ -132,7 +159,7 @@ class RunDir:
 
 def write_text(path: Path, text: str) -> None:
     """Write a small file atomically, making its folder if need be."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
@@ -21,7 +21,7 @@ from torch import nn
 
 from tintype.console import Reporter
 from tintype.data.dataset import PairedData
-from tintype.errors import CheckpointError, NonFiniteLossError
+from tintype.errors import CheckpointError, NonFiniteLossError, OutOfMemoryError
 from tintype.methods import Batch, Method, Phase
 from tintype.recipe.schema import OptimiserSpec, Recipe
 from tintype.training.checkpoint import load_checkpoint, save_checkpoint
@@ -80,6 +80,7 @@ class Trainer:
             else {}
         )
         self._stop = False
+        self._shown = ""
 
     def shipped(self, name: str) -> nn.Module:
         """The network that is validated and exported: the moving average where there is one."""
@@ -108,13 +109,16 @@ class Trainer:
             if random["cuda"] is not None and self.fabric.device.type == "cuda":
                 torch.cuda.set_rng_state(random["cuda"], self.fabric.device)
         except (KeyError, RuntimeError, ValueError, TypeError) as error:
-            reason = str(error).splitlines()[0]
+            reason = " ".join(str(error).split())[:200]
             raise CheckpointError(f"{self.run.last}: does not fit this recipe ({reason}); start a new run") from None
 
     _journal_length = 0
 
-    def fit(self) -> bool:
+    def fit(self, notes: Sequence[str] = ()) -> bool:
         """Train to the end of the recipe.
+
+        Args:
+            notes: Sentences that a new run keeps in its journal.
 
         Returns:
             True at the end; False after Ctrl-C or a request to terminate, with the step finished and saved.
@@ -134,6 +138,8 @@ class Trainer:
         with self._stopping_gently():
             try:
                 if self.step == 0:
+                    for note in notes:
+                        self.journal.write("note", 0, text=note)
                     self.journal.write(
                         "start", 0, time=time.time(), recipe=self.recipe.name, device=str(self.fabric.device)
                     )
@@ -147,14 +153,21 @@ class Trainer:
                         self._log()
                     elif step % _CHECK_EVERY == 0:
                         self.meter.flush()
+                    self.reporter.update(step, self.total, self._shown)
                     if step in panels or (training.sample_every and step % training.sample_every == 0):
                         self._sample()
                     if step % training.validate_every == 0 or end:
                         self._validate()
-                    if step % training.checkpoint_every == 0 or end:
+                    if end:
+                        self.journal.write("end", step, time=time.time())
+                    if step % training.checkpoint_every == 0 or end or self._stop:
                         self.save()
-                if self._stop and self.step < self.total:
-                    self.save()
+            except (MemoryError, torch.OutOfMemoryError) as error:
+                raise self._out_of_memory() from error
+            except RuntimeError as error:
+                if "can't allocate memory" in str(error):  # torch has no class for a full host memory
+                    raise self._out_of_memory() from error
+                raise
             finally:
                 self.journal.close()
                 self.reporter.end()
@@ -190,10 +203,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write `last.pt`: everything that `resume` needs."""
-        meter = self.meter.state()  # first: a loss that is not finite must not reach a checkpoint
-        for name, network in self.method.networks.items():
-            if not all(torch.isfinite(parameter).all() for parameter in network.parameters()):
-                raise NonFiniteLossError(f"step {self.step}: weights of the {name} are not finite; lower optimiser.lr")
+        self._require_finite()
+        meter = self.meter.state()
         self.journal.write("checkpoint", self.step)
         cuda = torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None
         save_checkpoint(
@@ -208,6 +219,22 @@ class Trainer:
                 "journal_length": self.journal.length,
                 "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
             },
+        )
+
+    def _require_finite(self) -> None:
+        """Refuse to go on with a diverged run; called before anything is drawn, scored or saved."""
+        self.meter.flush()
+        for name, network in self.method.networks.items():
+            values = (value for value in network.state_dict().values() if value.is_floating_point())
+            if not all(torch.isfinite(value).all() for value in values):
+                raise NonFiniteLossError(
+                    f"step {self.step}: weights of the {name} are not finite; training has diverged: lower optimiser.lr"
+                )
+
+    def _out_of_memory(self) -> OutOfMemoryError:
+        return OutOfMemoryError(
+            f"step {self.step + 1}: out of memory on {self.fabric.device}; lower training.batch_size, data.size or "
+            "generator.filters"
         )
 
     def _log(self) -> None:
@@ -228,8 +255,7 @@ class Trainer:
             images_per_second=round(rate, 3),
         )
         self.journal.scalars(self.step, {**terms, "lr": lr, "images_per_second": rate})
-        shown = ", ".join(f"{name} {value:.3g}" for name, value in terms.items())
-        self.reporter.update(self.step, self.total, f"{rate:.1f} images/s, {shown}")
+        self._shown = ", ".join([f"{rate:.1f} images/s", *(f"{name} {value:.3g}" for name, value in terms.items())])
 
     @property
     def images_seen(self) -> int:
@@ -237,6 +263,7 @@ class Trainer:
         return self.step * self.recipe.training.batch_size
 
     def _sample(self) -> None:
+        self._require_finite()
         for suffix, name in self.method.exports.items():
             file = self.preview.draw(self.shipped(name), self.step, suffix)
             if file is not None:
@@ -244,7 +271,7 @@ class Trainer:
         self._restart_clock()
 
     def _validate(self) -> None:
-        self.meter.flush()
+        self._require_finite()
         scores = self.preview.validate(self.shipped(next(iter(self.method.exports.values()))), self.step)
         if scores is None:
             return
