@@ -270,10 +270,13 @@ class Task:
         """All figures of one picture; `models` are strengths by name of the row."""
         prediction = self.translator.predict(picture.source)
         target, source = self.shown(picture.target), self.source(picture.source)
-        made_by = colouring_baselines if self.colourises else translation_baselines
+        if self.colourises:
+            made = colouring_baselines(source, constants)
+        else:
+            made = translation_baselines(self.shown(source), constants)
         rendered = {strength: self.shown(prediction.render(strength)) for strength in models.values()}
         outputs = {name: rendered[strength] for name, strength in models.items()}
-        outputs |= {name: self.shown(output) for name, output in made_by(source, constants).items()}
+        outputs |= {name: self.shown(output) for name, output in made.items()}
         chroma = mean_chroma(target)
         coloured = chroma >= COLOURED_THRESHOLD
         figures = {
