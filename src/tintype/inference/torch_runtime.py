@@ -67,4 +67,4 @@ def load_network(path: Path) -> tuple[nn.Module, ModelCard]:
         lines = str(error).splitlines()
         detail = " ".join(lines[1].split())[:160] if len(lines) > 1 else str(error)
         raise ModelFileError(f"{path}: its weights do not fit its recipe ({detail}); export it again") from error
-    return network, card
+    return network.float(), card
