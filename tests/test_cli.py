@@ -49,7 +49,7 @@ def test_translate_keeps_names_folders_and_luminance(
     picture = make_picture(1)[..., :1]
     write_image(grey / "one.png", picture)
     code, _, said = run(capfd, "translate", tmp_path / "in", "--model", model, "--out", tmp_path / "out")
-    assert (code, said.splitlines()[-1]) == (0, f"1 pictures translated into {tmp_path / 'out'}")
+    assert (code, said.splitlines()[-1]) == (0, f"1 picture translated into {tmp_path / 'out'}")
     result = read_image(tmp_path / "out" / "deeper" / "one.png")
     assert result.pixels.shape == (40, 48, 3)
 
@@ -66,7 +66,7 @@ def test_translate_goes_on_past_a_bad_file_and_returns_1(
     code, _, said = run(capfd, "translate", folder, "--model", model, "--out", tmp_path / "out")
     assert code == 1
     assert f"failed: {folder / 'b.png'}" in said
-    assert said.splitlines()[-1].endswith("1 files passed over as no pictures, 1 failed")
+    assert said.splitlines()[-1].endswith("1 other file passed over, 1 failed")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png"]
 
 
@@ -171,7 +171,7 @@ def test_a_file_whose_name_is_no_text_fails_alone(
     (Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))).write_bytes((folder / "a.png").read_bytes())
     code, _, said = run(capfd, "translate", folder, "--model", model, "--out", tmp_path / "out")
     assert code == 1
-    assert "1 pictures translated" in said
+    assert "1 picture translated" in said
     assert "Traceback" not in said
 
 
@@ -194,6 +194,8 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (["train", "nonsense"], 2, "nonsense: no such recipe"),
         (["train", "tiny", "data.path=GONE"], 1, "GONE: no such folder; data.path must name a folder of pictures"),
         (["train", "tiny", "data.path=EMPTY"], 1, "EMPTY: "),
+        (["train", "tiny", "--out", "PICTURE/run"], 1, "PICTURE.png/run: cannot be used as a run folder"),
+        (["train", "tiny", "discriminator.layers=4"], 2, "the discriminator needs pictures of at least 48 px"),
         (["train", "flowers-lab"], 2, "data.path is empty"),
         (["train", "tiny", "training.device=cuda"], 2, "torch finds no CUDA device"),
         (["translate", "GONE", "-m", "MODEL", "--out", "OUT"], 1, "GONE"),
@@ -230,6 +232,9 @@ def test_bad_input_ends_in_one_clear_line(
     complaints = [line for line in said.splitlines() if line.startswith(("tintype: ", "failed: "))]
     assert len(complaints) == 1
     assert "Traceback" not in said
+    assert {path.name for path in tmp_path.iterdir()} <= {"EMPTY", "PICTURE.png", "OUT"}, (
+        "a refused command leaves nothing"
+    )
 
 
 @pytest.mark.skipif(os.name == "nt", reason="permissions")

@@ -41,17 +41,21 @@ def translate_files(
                     say.line(f"{result.input}: {warning}")
         say.end()
         count = {status: sum(result.status == status for result in results) for status in ("done", "kept", "failed")}
-        parts = [f"{count['done']} pictures translated into {out}"]
+        parts = [f"{_pictures(count['done'])} translated into {out}"]
         if count["kept"]:
             parts.append(f"{count['kept']} kept as they were there already (--overwrite replaces them)")
         if plan.passed_over:
-            parts.append(f"{plan.passed_over} files passed over as no pictures")
+            parts.append(f"{plan.passed_over} other file{'s' * (plan.passed_over != 1)} passed over")
         if count["failed"]:
             parts.append(f"{count['failed']} failed")
         say.line(", ".join(parts))
         if not plan.jobs:
             raise UsageError(f"{', '.join(inputs)}: no pictures in there")
     return 1 if count["failed"] else 0
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' * (count != 1)}"
 
 
 def evaluate_model(model: Path, data: Path | None, size: int | None, json_file: Path | None) -> None:

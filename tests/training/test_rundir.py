@@ -11,7 +11,8 @@ from tintype.training.rundir import RunDir
 
 def begun(folder: Path) -> RunDir:
     run = RunDir(folder)
-    assert run.prepare(load_recipe("tiny")) is None
+    assert run.check(load_recipe("tiny")) is None
+    run.make()
     run.write_recipe(load_recipe("tiny"))
     return run
 
@@ -24,7 +25,7 @@ def begun(folder: Path) -> RunDir:
 )  # fmt: skip
 def test_length_cadences_and_logging_may_change(tmp_path: Path, override: str) -> None:
     run = begun(tmp_path / "run")
-    assert run.prepare(load_recipe("tiny", [override])) == load_recipe("tiny")
+    assert run.check(load_recipe("tiny", [override])) == load_recipe("tiny")
 
 
 @pytest.mark.parametrize(
@@ -35,7 +36,7 @@ def test_anything_else_is_refused_with_both_values(tmp_path: Path, override: str
     run = begun(tmp_path / "run")
     field, _, value = override.partition("=")
     with pytest.raises(RecipeMismatchError) as caught:
-        run.prepare(load_recipe("tiny", [override]))
+        run.check(load_recipe("tiny", [override]))
     assert f"  {field}: " in str(caught.value)
     assert f" in the run, {value} asked" in str(caught.value)
     assert "choose another --out" in str(caught.value)
@@ -44,14 +45,14 @@ def test_anything_else_is_refused_with_both_values(tmp_path: Path, override: str
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(RunError, match=r"holds holiday\.jpg but no run"):
-        RunDir(tmp_path).prepare(load_recipe("tiny"))
+        RunDir(tmp_path).check(load_recipe("tiny"))
     assert [entry.name for entry in tmp_path.iterdir()] == ["holiday.jpg"]
 
 
 def test_a_path_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OutputError, match="cannot be used as a run folder"):
-        RunDir(tmp_path / "file").prepare(load_recipe("tiny"))
+        RunDir(tmp_path / "file").check(load_recipe("tiny"))
 
 
 def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from tintype.console import Reporter
 from tintype.data.dataset import PairedData, open_data
 from tintype.errors import DataError, RecipeMismatchError, UsageError
-from tintype.methods import build_method
+from tintype.methods import Method, build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
@@ -52,24 +52,27 @@ def train(
     resolved = load_recipe(recipe, overrides)
     run = RunDir(out)
     with reporter or Reporter() as say:
-        old = run.prepare(resolved)
+        old = run.check(resolved)
+        say.begin("reading pictures", None)
+        data = open_data(resolved, progress=say.update)
+        say.end()
+        if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
+            raise RecipeMismatchError(
+                f"{run.root}: is a run of {total_steps(old, data.count)} steps, "
+                f"{total_steps(resolved, data.count)} asked; a run can be made longer, not shorter"
+            )
+        keep_memory()
+        fabric = make_fabric(resolved)
+        torch.manual_seed(resolved.training.seed)
+        method = build_method(resolved)
+        run.make()  # only now: what is refused until here leaves nothing behind
         with run.locked():
-            say.begin("reading pictures", 1)
-            data = open_data(resolved, progress=lambda done, total: say.update(done, total))
-            say.end()
             _keep_split(run, data, new=old is None)
-            if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
-                raise RecipeMismatchError(
-                    f"{run.root}: is a run of {total_steps(old, data.count)} steps, "
-                    f"{total_steps(resolved, data.count)} asked; a run can be made longer, not shorter"
-                )
             run.write_recipe(resolved)
-            return _train(resolved, run, data, say)
+            return _train(resolved, method, data, run, fabric, say)
 
 
-def _train(recipe: Recipe, run: RunDir, data: PairedData, say: Reporter) -> bool:
-    keep_memory()
-    fabric = make_fabric(recipe)
+def _train(recipe: Recipe, method: Method, data: PairedData, run: RunDir, fabric: Fabric, say: Reporter) -> bool:
     run.write_environment(str(fabric.device), torch.get_num_threads())
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
     say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
@@ -78,9 +81,7 @@ def _train(recipe: Recipe, run: RunDir, data: PairedData, say: Reporter) -> bool
     for note in notes:
         say.line(f"note: {note}")
 
-    torch.manual_seed(recipe.training.seed)
-    preview = Preview(recipe, data, run, fabric.device)
-    trainer = Trainer(recipe, build_method(recipe), data, run, fabric, say, preview)
+    trainer = Trainer(recipe, method, data, run, fabric, say, Preview(recipe, data, run, fabric.device))
     if run.last.exists():
         trainer.resume()
         say.line(f"going on from step {trainer.step}")

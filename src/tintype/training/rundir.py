@@ -5,6 +5,7 @@ The folder is the only record of a run; report, sweep and studio read it. One pr
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -59,14 +60,14 @@ class RunDir:
         """Model file: `suffix` is "" or "_ab", `kind` onnx or safetensors."""
         return self.root / f"model{suffix}.{kind}"
 
-    def prepare(self, recipe: Recipe) -> Recipe | None:
-        """Make the folder, or check that the run in it may go on with `recipe`.
+    def check(self, recipe: Recipe) -> Recipe | None:
+        """Find out whether a run of `recipe` may begin or go on here; nothing is written yet.
 
         Returns:
             The recipe that the run had until now, None if it is new.
 
         Raises:
-            OutputError: The folder cannot be made or written.
+            OutputError: The folder could not be made or written.
             RecipeMismatchError: It holds a run of another recipe.
             RunError: It is not empty and holds no run.
         """
@@ -78,15 +79,27 @@ class RunDir:
             foreign = sorted(name for name in present - _BEFORE_THE_RECIPE if not name.startswith(".split-"))
             if old is None and foreign:
                 raise RunError(f"{self.root}: holds {foreign[0]} but no run; choose a new or empty folder as --out")
-            for folder in (self.root, self.last.parent, self.samples):
-                folder.mkdir(parents=True, exist_ok=True)
-                if not os.access(folder, os.W_OK):
-                    raise PermissionError(13, "Permission denied")
+            nearest = next(
+                folder for folder in (self.root.absolute(), *self.root.absolute().parents) if folder.exists()
+            )
+            if not nearest.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, f"{nearest} is a file")
+            if not os.access(nearest, os.W_OK):
+                raise PermissionError(errno.EACCES, "Permission denied")
         except OSError as error:
             raise OutputError(
                 f"{self.root}: cannot be used as a run folder ({error.strerror}); choose another --out"
             ) from None
         return old
+
+    def make(self) -> None:
+        """Make the folder and those in it that training writes to.
+
+        Raises:
+            OutputError: That is not possible.
+        """
+        for folder in (self.root, self.last.parent, self.samples):
+            make_folder(folder)
 
     def _refuse_differences(self, old: Recipe, new: Recipe) -> None:
         differences = _differences(old, new)
