@@ -99,7 +99,7 @@ class CheckReport:
             lines.append(f"shorter side: {shorter} pixels; longer side: {longer}")
             lines.append("files: " + "; ".join(f"{count} x {mode}" for mode, count in self.modes.items()))
         if self.other_files:
-            lines.append(f"{self.other_files} files are no pictures and are passed over")
+            lines.append(f"other files, passed over: {self.other_files}")
         lines += _listing("unreadable, left out in training", [reason for _, reason in self.unreadable])
         lines += _listing("without a partner", self.unpaired)
         lines += _listing("pairs of unequal size, the source is scaled to its target", self.size_mismatches)
