@@ -18,7 +18,7 @@ from tintype.recipe import Recipe, load_recipe
 from tintype.training.preview import make_card
 
 CODECS = {
-    "lab": ["codec={kind: lab}"],
+    "lab": ["codec.chroma_size=null"],
     "lab, smaller chroma": ["codec={kind: lab, chroma_size: 16}"],
     "grey to rgb": ["codec={kind: rgb, source: grey}"],
     "rgb to rgb": ["codec={kind: rgb}", "data.kind=folders"],
@@ -27,6 +27,8 @@ CODECS = {
 GENERATORS = {
     "unet, batch, transposed": "generator={filters: 2, levels: 3, upsample: transposed}",
     "unet, instance, resize": "generator={filters: 2, levels: 3, norm: instance, upsample: resize}",
+    "resnet, instance, transposed": "generator={kind: resnet, filters: 2, blocks: 1}",
+    "resnet, batch, resize": "generator={kind: resnet, filters: 2, blocks: 1, norm: batch, upsample: resize}",
     "unet, no norm, deeper": "generator={filters: 2, levels: 4, norm: none}",
 }
 
@@ -36,9 +38,18 @@ def codec(request: pytest.FixtureRequest) -> list[str]:
     return request.param
 
 
-@pytest.fixture(params=GENERATORS.values(), ids=GENERATORS.keys())
-def recipe(request: pytest.FixtureRequest, codec: list[str]) -> Recipe:
-    return load_recipe("tiny", [*codec, request.param])
+PAIRS = [  # a residual generator has no smaller output
+    pytest.param((codec, generator), id=f"{network}: {space}")
+    for network, generator in GENERATORS.items()
+    for space, codec in CODECS.items()
+    if "resnet" not in network or "smaller" not in space
+]
+
+
+@pytest.fixture(params=PAIRS)
+def recipe(request: pytest.FixtureRequest) -> Recipe:
+    codec, generator = request.param
+    return load_recipe("tiny", [*codec, generator])
 
 
 def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> None:

@@ -6,28 +6,45 @@ from torch import nn
 
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
-from tintype.networks.blocks import initialise
+from tintype.networks.blocks import forget_statistics, initialise
 from tintype.networks.patchgan import PatchGan, PixelGan
+from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Recipe
 
-__all__ = ["PatchGan", "PixelGan", "UNet", "build_discriminator", "build_generator"]
+__all__ = ["PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
 
 
-def build_generator(recipe: Recipe) -> UNet:
+def build_generator(recipe: Recipe) -> UNet | ResNet:
     """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`."""
     codec, spec = build_codec(recipe), recipe.generator
-    network = UNet(
-        codec.source_channels,
-        codec.target_channels,
-        filters=spec.filters,
-        levels=spec.levels,
-        norm=spec.norm,
-        dropout=spec.dropout,
-        upsample=spec.upsample,
-        output_stride=recipe.output_stride,
-    )
+    network: UNet | ResNet
+    match spec.kind:
+        case "unet":
+            network = UNet(
+                codec.source_channels,
+                codec.target_channels,
+                filters=spec.filters,
+                levels=spec.levels,
+                norm=spec.norm,
+                dropout=spec.dropout,
+                upsample=spec.upsample,
+                output_stride=recipe.output_stride,
+            )
+        case "resnet":
+            network = ResNet(
+                codec.source_channels,
+                codec.target_channels,
+                filters=spec.filters,
+                blocks=spec.blocks,
+                norm=spec.norm,
+                dropout=spec.dropout,
+                upsample=spec.upsample,
+            )
     initialise(network, spec.init)
+    if recipe.inference.batch_statistics and spec.norm == "batch":
+        forget_statistics(network)
+        network.tiling = "approximate"  # what a tile holds changes its statistics
     return network
 
 

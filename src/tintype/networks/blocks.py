@@ -87,3 +87,11 @@ def initialise(network: nn.Module, spec: InitSpec) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)
+
+
+def forget_statistics(network: nn.Module) -> None:
+    """Let batch norm use the mean and variance of its input in evaluation too, as instance norm does, and keep none."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.track_running_stats = False
+            module.running_mean = module.running_var = module.num_batches_tracked = None

@@ -11,7 +11,7 @@ import hashlib
 import json
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Grey = Literal["lab", "rec601"]
 Norm = Literal["batch", "instance", "none"]
@@ -162,7 +162,29 @@ class UNetSpec(Section):
     init: InitSpec = InitSpec()
 
 
-GeneratorSpec = UNetSpec
+class ResNetSpec(Section):
+    """Residual generator: two halvings, residual blocks, two doublings (Johnson et al. 2016; Zhu et al. 2017)."""
+
+    kind: Literal["resnet"] = "resnet"
+    filters: int = Field(64, ge=1, le=512, description="Channels of the outermost level; doubled twice.")
+    blocks: int = Field(9, ge=1, le=32, description="Residual blocks; 9 for 256 px, 6 for 128 px.")
+    norm: Norm = Field("instance", description="Normalisation after each convolution.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Drop probability inside each residual block.")
+    upsample: Literal["transposed", "resize"] = Field(
+        "transposed", description="Transposed, or resize then convolution."
+    )
+    init: InitSpec = Field(InitSpec(), description="How its weights start.")
+
+
+def _generator_kind(section: object) -> str | None:
+    """The kind of a generator section: U-Net where a recipe leaves it out."""
+    kind = section.get("kind", "unet") if isinstance(section, dict) else getattr(section, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+GeneratorSpec = Annotated[
+    Annotated[UNetSpec, Tag("unet")] | Annotated[ResNetSpec, Tag("resnet")], Discriminator(_generator_kind)
+]
 
 
 class PatchGanSpec(Section):
@@ -284,6 +306,9 @@ class InferenceSpec(Section):
         1,
         description="Mean over so many copies of a picture: 2 with its mirror image, 8 with all quarter turns.",
     )
+    batch_statistics: bool = Field(
+        False, description="Batch normalisation by the picture at hand, not by what was learnt in training."
+    )
 
 
 class EvaluationSpec(Section):
@@ -314,21 +339,25 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        stride = self.output_stride
+        stride, generator = self.output_stride, self.generator
         if self.data.size % self.generator_multiple:
             raise ValueError(
-                f"data.size ({self.data.size}) must be a multiple of {self.generator_multiple} for generator.levels="
-                f"{self.generator.levels}"
+                f"data.size ({self.data.size}) must be a multiple of {self.generator_multiple} for "
+                + (f"generator.levels={generator.levels}" if generator.kind == "unet" else "a residual generator")
             )
         if stride & (stride - 1) or stride * self.codec_chroma_size != self.data.size:
             raise ValueError(
                 f"codec.chroma_size ({self.codec_chroma_size}) must be data.size ({self.data.size}) divided "
                 "by a power of two"
             )
-        if stride >= self.generator_multiple:
+        if generator.kind == "unet" and stride >= self.generator_multiple:
             raise ValueError(
-                f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {self.generator.levels} levels "
+                f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {generator.levels} levels "
                 "nothing to do: raise it"
+            )
+        if generator.kind == "resnet" and stride > 1:
+            raise ValueError(
+                "codec.chroma_size below data.size needs generator.kind=unet, whose decoder can stop early"
             )
         if self.data.kind == "colour" and (self.codec.kind == "gray" or getattr(self.codec, "source", "") == "rgb"):
             raise ValueError(
@@ -342,7 +371,7 @@ class Recipe(Section):
     @property
     def generator_multiple(self) -> int:
         """Number of pixels that both sides of a network input must be a multiple of."""
-        return 2**self.generator.levels
+        return 2**self.generator.levels if self.generator.kind == "unet" else 8
 
     @property
     def codec_chroma_size(self) -> int:
