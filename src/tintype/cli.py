@@ -130,6 +130,27 @@ def export(
     export_model(model, out)
 
 
+@app.command("import")
+def import_checkpoint(
+    source: Annotated[
+        Path,
+        typer.Argument(
+            metavar="CHECKPOINT_OR_FOLDER", help="A *_net_G*.pth file, or the folder of a run that has one."
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="The .safetensors file to write.")],
+    net: Annotated[str | None, typer.Option(help="Which generator of a folder; default: G, or else G_A.")] = None,
+    epoch: Annotated[str | None, typer.Option(help="Which epoch of a folder; default: latest.")] = None,
+    reference_mode: Annotated[
+        bool, typer.Option("--reference-mode", help="Batch norm by each picture's own statistics, as without --eval.")
+    ] = False,
+) -> None:
+    """Make a model of a generator that pytorch-CycleGAN-and-pix2pix has trained."""
+    from tintype.command_line import import_model
+
+    import_model(source, out, net, epoch, reference_mode)
+
+
 @app.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="A run folder or a model file.")],

@@ -91,6 +91,16 @@ def export_model(model: Path, out: Path) -> None:
     print(f"{out}: differs from torch by at most {check.max_difference:.2g}")  # noqa: T201
 
 
+def import_model(source: Path, out: Path, net: str | None, epoch: str | None, reference_mode: bool) -> None:
+    """Write the model of a foreign checkpoint and say what was found in it."""
+    from tintype.inference.reference import import_reference
+
+    imported = import_reference(source, out, net=net, epoch=epoch, batch_statistics=reference_mode)
+    for note in imported.notes:
+        print(note, file=sys.stderr)  # noqa: T201
+    print(f"{out}: {imported.layout}, from {imported.checkpoint}")  # noqa: T201
+
+
 def inspect_model(file: Path, as_json: bool) -> None:
     """Print a model's card."""
     path = find_model(file)

@@ -26,6 +26,7 @@ COMMANDS = {
     "evaluate": ["--model", "-m", "--data", "--size", "--json"],
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out"],
+    "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],
     "inspect": ["FILE", "--json"],
     "recipe": [],
     "recipe list": [],

@@ -121,6 +121,7 @@ def test_commands_that_only_look_work_there_too(arguments, model):
         ["demo", "--out", "RUN"],
         ["evaluate", "--model", "MODEL", "--data", "bundled:hubble"],
         ["report", "RUN", "--out", "RUN/report.html"],
+        ["import", "latest_net_G.pth", "--out", "RUN/model.safetensors"],
         ["export", "RUN/model.safetensors", "--out", "RUN/model.onnx"],
     ],
     ids=lambda arguments: arguments[0],
