@@ -5,11 +5,11 @@ import pytest
 from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from tintype.data.dataset import Pair
 from tintype.errors import DataError
 from tintype.evaluation import (
     PanelChoice,
     Scores,
-    TestPicture,
     calibrate_strength,
     choose_panels,
     evaluate,
@@ -84,7 +84,7 @@ def make(targets, factors=1.0, codec=LAB, sources=None, **card):
     if sources is None:
         batches = [codec.source_from(np.moveaxis(target, -1, 0)[None]) for target in targets]
         sources = [np.moveaxis(batch[0], 0, -1) for batch in batches]
-    return translator, [TestPicture(f"{i}.png", s, t) for i, (s, t) in enumerate(zip(sources, targets, strict=True))]
+    return translator, [Pair(f"{i}.png", s, t) for i, (s, t) in enumerate(zip(sources, targets, strict=True))]
 
 
 def rows_of(scores):
@@ -216,7 +216,7 @@ def test_grey_truth_is_counted_and_judged_apart():
         *colour_pictures(2, seed=5),
     ]  # what the network answers for the two grey pictures has colour
     translator, pictures = make(tinted)
-    pictures = [TestPicture(p.name, p.source, t) for p, t in zip(pictures, targets, strict=True)]
+    pictures = [Pair(p.name, p.source, t) for p, t in zip(pictures, targets, strict=True)]
     scores = evaluate(translator, pictures)
     assert (scores.pictures, scores.coloured, scores.grey) == (8, 6, 2)
     assert scores.grey_pictures.count == 2

@@ -46,8 +46,8 @@ __all__ = [
     "COLOURED_THRESHOLD",
     "BaselineConstants",
     "PanelChoice",
+    "PicturePair",
     "Scores",
-    "TestPicture",
     "calibrate_strength",
     "choose_panels",
     "evaluate",
@@ -79,18 +79,6 @@ class PicturePair(Protocol):
     def target(self) -> np.ndarray:
         """The truth."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TestPicture:
-    """A `PicturePair` of given arrays."""
-
-    name: str
-    source: np.ndarray
-    target: np.ndarray
-
-
-TestPicture.__test__ = False  # type: ignore[attr-defined]  # or pytest would take the class for a test
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,8 @@ import time
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.color import rgb2lab
 
-from tintype.data.cache import default_cache_folder, mean_chroma, open_cache
+from tintype.data.cache import default_cache_folder, open_cache
 from tintype.data.source import find_items
 from tintype.data.split import fingerprint
 from tintype.errors import DataError, OutputError
@@ -81,17 +80,10 @@ def test_the_flat_file_holds_the_pictures_one_after_the_other(folder, tmp_path):
         assert np.array_equal(cache.flat[offset : offset + 3 * height * width], cache.target(i).ravel())
 
 
-def test_grey_pictures_have_three_equal_channels_and_no_chroma(folder, tmp_path):
+def test_grey_pictures_have_three_equal_channels(folder, tmp_path):
     cache = opened(ColourData(path=str(folder), size=32), tmp_path)
     grey = cache.target(0)
     assert np.array_equal(grey[..., 0], grey[..., 1]) and np.array_equal(grey[..., 0], grey[..., 2])
-    assert cache.chroma[0] == pytest.approx(0, abs=0.01) and (cache.chroma[1:] > 5).all()
-
-
-def test_mean_chroma_agrees_with_scikit_image():
-    pixels = noise(60, 80)
-    lab = rgb2lab(pixels)
-    assert mean_chroma(pixels) == pytest.approx(np.hypot(lab[..., 1], lab[..., 2]).mean(), rel=1e-3)
 
 
 def test_fingerprints_do_not_depend_on_the_size_of_the_cache(folder, tmp_path):
@@ -169,11 +161,7 @@ def test_a_cache_is_built_once(folder, tmp_path):
     second = opened(spec, tmp_path, progress=lambda done, total: calls.append((done, total)))
     assert len(calls) == 3
     assert np.array_equal(first.flat, second.flat)
-    assert (first.names, first.fingerprints, list(first.chroma)) == (
-        second.names,
-        second.fingerprints,
-        list(second.chroma),
-    )
+    assert (first.names, first.fingerprints) == (second.names, second.fingerprints)
 
 
 def test_what_does_not_change_the_pictures_does_not_change_the_cache(folder, tmp_path):

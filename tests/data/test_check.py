@@ -8,8 +8,9 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
+from skimage.color import rgb2lab
 
-from tintype.data.check import check_folder, draw_sheet
+from tintype.data.check import check_folder, draw_sheet, mean_chroma
 from tintype.data.source import bundled_folder
 from tintype.errors import DataError, UsageError
 
@@ -138,3 +139,9 @@ def test_a_large_set_is_shown_in_part(tmp_path):
     report = check_folder(tmp_path / "set")
     assert report.pictures == 50
     assert draw_sheet(report, tmp_path / "sheet.png") == 48
+
+
+def test_mean_chroma_agrees_with_scikit_image():
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
+    lab = rgb2lab(pixels)
+    assert mean_chroma(pixels) == pytest.approx(np.hypot(lab[..., 1], lab[..., 2]).mean(), rel=1e-3)

@@ -26,15 +26,13 @@ from numpy.typing import NDArray
 from tintype.data.source import Item, data_folder
 from tintype.data.split import Fingerprint, fingerprint
 from tintype.errors import DataError, ImageError, OutputError
-from tintype.image.color import rgb_to_lab
 from tintype.image.file import read_header, read_image, read_thumbnail, resize
 from tintype.recipe.schema import DataSpec
 
-_VERSION = 1  # raised when the layout or the decoding changes, so that older files are not used
+_VERSION = 2  # raised when the layout or the decoding changes, so that older files are not used
 _THREADS = 4
 LONGEST_SIDE = 16  # in shorter sides: at 256 px a strip of 1 x 2000 px would take 400 MB
 _AT_ONCE = 64  # pictures that may wait in memory for their turn to be written
-_CHROMA_SIDE = 128  # larger pictures are sampled at every n-th pixel for their mean chroma
 _ABANDONED_S = 3600.0  # age at which a half-written file no longer belongs to a process that is at work
 _NAMED = 3  # pictures that a note lists before "..."
 
@@ -53,7 +51,6 @@ class PictureCache:
         offsets: First byte of each target in `flat`; its source begins `3 * height * width` bytes later.
         heights: In pixels.
         widths: In pixels.
-        chroma: Mean Lab chroma of each target; 0 for a grey picture.
         fingerprints: Of the files.
         paired: Whether sources are stored.
         unreadable: Names and reasons of the items that were left out.
@@ -66,7 +63,6 @@ class PictureCache:
     offsets: NDArray[np.int64]
     heights: NDArray[np.int64]
     widths: NDArray[np.int64]
-    chroma: NDArray[np.float64]
     fingerprints: tuple[Fingerprint, ...]
     paired: bool
     unreadable: tuple[tuple[str, str], ...]
@@ -137,13 +133,6 @@ def open_cache(
     if opened is None:
         raise OutputError(f"{path}: the picture cache changed while it was opened; run again")
     return opened
-
-
-def mean_chroma(pixels: Pixels) -> float:
-    """Mean Lab chroma of a picture, `h w 3`; of every n-th pixel where it is large."""
-    step = max(1, min(pixels.shape[:2]) // _CHROMA_SIDE)
-    lab = rgb_to_lab(np.moveaxis(pixels[::step, ::step].astype(np.float32) / 255, -1, 0))
-    return float(np.hypot(lab[1], lab[2]).mean())
 
 
 def as_rgb(pixels: Pixels) -> Pixels:
@@ -233,10 +222,7 @@ def _build(path: Path, items: Sequence[Item], shorter_side: int, progress: Progr
                 if sample.note:
                     unequal.append(sample.note)
                 height, width = sample.target.shape[:2]
-                entries.append(
-                    {"name": item.name, "height": height, "width": width, "chroma": mean_chroma(sample.target)}
-                    | asdict(sample.fingerprint)
-                )
+                entries.append({"name": item.name, "height": height, "width": width} | asdict(sample.fingerprint))
             if progress:
                 progress(done, len(items))
         if not entries:
@@ -290,7 +276,6 @@ def _load(path: Path, items: Sequence[Item]) -> PictureCache | None:
             offsets=np.cumsum(sizes) - sizes,
             heights=heights,
             widths=widths,
-            chroma=np.array([entry["chroma"] for entry in entries], dtype=np.float64),
             fingerprints=tuple(Fingerprint(entry["sha256"], int(entry["phash"])) for entry in entries),
             paired=paired,
             unreadable=tuple((name, reason) for name, reason in index["unreadable"]),

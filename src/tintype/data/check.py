@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tintype.data.cache import Progress, decode_item, mean_chroma
+from tintype.data.cache import Pixels, Progress, decode_item
 from tintype.data.source import Direction, Item, count_other_files, data_folder, find_items, find_pairs
 from tintype.data.split import Fingerprint, duplicate_groups, fingerprint
 from tintype.errors import DataError, ImageError, UsageError
-from tintype.image.color import to_grey
+from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image
 from tintype.image.grid import panel
 from tintype.recipe.schema import ColourData, FoldersData, Grey, SideBySideData, SplitSpec
@@ -28,6 +28,7 @@ Kind = Literal["colour", "folders", "side_by_side"]
 GREY_BELOW = 2.0
 """Mean Lab chroma below which a picture counts as grey."""
 
+_CHROMA_SIDE = 128  # larger pictures are sampled at every n-th pixel for their mean chroma
 _SIDE = 256  # pictures are looked at with this shorter side
 _SHEET_PICTURES = 48
 _SHEET_COLUMNS = 4
@@ -284,3 +285,10 @@ def _listing(title: str, found: Iterable[str]) -> list[str]:
         return []
     more = [f"  ... and {len(found) - _NAMED} more"] if len(found) > _NAMED else []
     return [f"{title}: {len(found)}", *(f"  {line}" for line in found[:_NAMED]), *more]
+
+
+def mean_chroma(pixels: Pixels) -> float:
+    """Mean Lab chroma of a picture, `h w 3`; of every n-th pixel where it is large."""
+    step = max(1, min(pixels.shape[:2]) // _CHROMA_SIDE)
+    lab = rgb_to_lab(np.moveaxis(pixels[::step, ::step].astype(np.float32) / 255, -1, 0))
+    return float(np.hypot(lab[1], lab[2]).mean())
