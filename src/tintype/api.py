@@ -41,9 +41,8 @@ def evaluate(
 
     Args:
         model: A run folder or a model file.
-        data: Folder of pictures laid out as the model's recipe says (colour pictures, or pairs); all of them are
-        scored. Default:
-            the test pictures of the run folder.
+        data: Folder of pictures laid out as the model's recipe says (colour pictures, or pairs); all of them that the
+            run has not seen are scored. Default: the test pictures of the run folder.
         size: Side in pixels of the centre crop; default: as the recipe says.
         progress: Called with the number of pictures done after each.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import get_args
 
@@ -18,20 +19,20 @@ def translate_files(
     inputs: list[str], model: Path, out: Path, strength: float, direction: str, overwrite: bool, as_json: bool
 ) -> int:
     """Translate, print a line for each file that needs one, and return the exit code: 1 if a file failed."""
-    from tintype.inference.batch import Result, plan_batch, run_batch
+    from tintype.inference.batch import plan_batch, run_batch
     from tintype.inference.translator import Translator
 
     if direction not in get_args(Direction):
         raise UsageError(f"--direction {direction}: choose ab or ba")
     translator = Translator(model, direction)  # type: ignore[arg-type]  # checked above; mypy cannot follow get_args
     plan = plan_batch(inputs, out)
-    results: list[Result] = []
+    count: Counter[str] = Counter()
     with Reporter() as say:
         work = run_batch(plan, translator, strength=strength, overwrite=overwrite)
         say.begin("translating", len(plan.jobs))
         for result in work:
-            results.append(result)
-            say.update(len(results), len(plan.jobs), result.input.name)
+            count[result.status] += 1
+            say.update(count.total(), len(plan.jobs), result.input.name)
             if as_json:
                 print(json.dumps(dataclasses.asdict(result), default=str))  # noqa: T201
             if result.status == "failed":
@@ -40,7 +41,6 @@ def translate_files(
                 for warning in result.warnings:
                     say.line(f"{result.input}: {warning}")
         say.end()
-        count = {status: sum(result.status == status for result in results) for status in ("done", "kept", "failed")}
         parts = [f"{_pictures(count['done'])} translated into {out}"]
         if count["kept"]:
             parts.append(f"{count['kept']} kept as they were there already (--overwrite replaces them)")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import pytest
+from torch import nn
 
+from tintype.networks.unet import UNet
 from tintype.recipe import load_recipe
-from tintype.training.schedule import rate_factor, sample_steps, schedule_notes, total_steps
+from tintype.training.schedule import idle_settings, rate_factor, sample_steps, schedule_notes, total_steps
 
 
 def test_a_length_in_epochs_counts_every_picture_as_often() -> None:
@@ -45,3 +47,22 @@ def test_panels_can_be_asked_for_by_step_and_by_epoch() -> None:
         "tiny", ["training.sample_steps=[1, 7]", "training.sample_epochs=[2]", "training.batch_size=5"]
     )
     assert sample_steps(recipe, 12) == {1, 7, 5}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["method.lambda_adversarial=0"], "there is no discriminator"),
+        (["generator.levels=2"], "generator.dropout has no effect"),
+        (["inference.batch_statistics=true", "generator.norm=instance"], "inference.batch_statistics has no effect"),
+    ],
+)
+def test_a_setting_of_the_networks_without_effect_is_said(overrides: list[str], said: str) -> None:
+    (note,) = idle_settings(load_recipe("tiny", overrides))
+    assert said in note
+    assert idle_settings(load_recipe("tiny")) == []
+
+
+def test_the_note_on_middle_blocks_is_true() -> None:
+    assert not any(isinstance(module, nn.Dropout) for module in UNet(1, 2, filters=2, levels=2).modules())
+    assert any(isinstance(module, nn.Dropout) for module in UNet(1, 2, filters=2, levels=3).modules())

@@ -19,7 +19,7 @@ from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
 from tintype.training.preview import Preview
 from tintype.training.rundir import RunDir
-from tintype.training.schedule import schedule_notes, total_steps
+from tintype.training.schedule import idle_settings, schedule_notes, total_steps
 from tintype.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -77,7 +77,7 @@ def _train(recipe: Recipe, method: Method, data: PairedData, run: RunDir, fabric
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
     say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
     notes = [f"{name}: left out, {reason}" for name, reason in data.cache.unreadable]
-    notes += [*data.cache.notes, *data.split.notes, *schedule_notes(recipe, data.count)]
+    notes += [*data.cache.notes, *data.split.notes, *idle_settings(recipe), *schedule_notes(recipe, data.count)]
     for note in notes:
         say.line(f"note: {note}")
 

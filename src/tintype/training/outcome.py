@@ -117,7 +117,8 @@ def _score(trainer: Trainer, suffix: str, part: str, size: int) -> Scores:
         protocol=protocol(data.recipe, part, size, data.split.digest),
     )
     choices = choose_panels(scores)
-    chosen = {pair.name: pair for pair in data.pictures(part, size) if pair.name in {one.name for one in choices}}
+    wanted = {choice.name for choice in choices}
+    chosen = {pair.name: pair for pair in data.pictures(part, size) if pair.name in wanted}
     make_folder(run.panels)
     for old in run.panels.glob("*.png"):
         old.unlink()

@@ -1,4 +1,4 @@
-"""How long a run is and how its learning rate falls: pure functions of the recipe and the step."""
+"""How long a run is, how its learning rate falls, what of it has no effect: pure functions of the recipe and step."""
 
 from __future__ import annotations
 
@@ -35,6 +35,18 @@ def sample_steps(recipe: Recipe, pictures: int) -> frozenset[int]:
     per_epoch = steps_per_epoch(recipe, pictures)
     epochs = (math.ceil(epoch * per_epoch) for epoch in recipe.training.sample_epochs)
     return frozenset(recipe.training.sample_steps) | frozenset(epochs)
+
+
+def idle_settings(recipe: Recipe) -> list[str]:
+    """Settings of the networks that have no effect in this recipe, in plain words."""
+    notes, generator = [], recipe.generator
+    if recipe.method.lambda_adversarial == 0:
+        notes.append("method.lambda_adversarial is 0: there is no discriminator, and its settings have no effect")
+    if generator.kind == "unet" and generator.levels == 2 and generator.dropout > 0:
+        notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
+    if recipe.inference.batch_statistics and generator.norm != "batch":
+        notes.append(f"inference.batch_statistics has no effect with generator.norm={generator.norm}")
+    return notes
 
 
 def schedule_notes(recipe: Recipe, pictures: int) -> list[str]:
