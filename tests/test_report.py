@@ -401,3 +401,10 @@ def test_a_place_that_cannot_be_written_is_an_output_error(make_run, tmp_path):
 def test_the_report_needs_no_torch():
     code = "import sys, tintype.report; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_note_of_training_and_scores_alike_is_shown_once(make_run, tmp_path):
+    notes = ["A note of the training.", "A note of the scores."]
+    run = make_run(result={**scores(), "notes": notes})
+    text = write_report([run], tmp_path / "report.html").read_text()
+    assert [text.count(note) for note in notes] == [1, 1]

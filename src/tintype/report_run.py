@@ -230,7 +230,9 @@ class Run:
     @property
     def notes(self) -> list[tuple[int | None, str]]:
         """Notes of the training with their steps, then those of the scores."""
-        return [*self.events.notes, *((None, text) for text in (self.scores.notes if self.scores else ()))]
+        said = {text for _, text in self.events.notes}
+        scored = self.scores.notes if self.scores else []
+        return [*self.events.notes, *((None, text) for text in scored if text not in said)]
 
     @property
     def validation_warning(self) -> str:
