@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tintype.networks.blocks import SMALL_PX, Doubling, doubling, initialise
-from tintype.recipe.schema import InitSpec
+from tintype.recipe.networks import InitSpec
 
 
 def initialised(kind: str, gain: float = 0.02) -> nn.Conv2d:

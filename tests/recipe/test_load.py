@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tintype.errors import RecipeError
 from tintype.recipe import Recipe, dump_recipe, load_recipe, preset_names, recipe_fields
-from tintype.recipe.schema import ColourData, LabCodec, TrainingSpec, UNetSpec
+from tintype.recipe.networks import UNetSpec
+from tintype.recipe.schema import ColourData, LabCodec, TrainingSpec
 
 
 @pytest.mark.parametrize("name", preset_names())

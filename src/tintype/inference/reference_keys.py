@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from tintype.errors import ModelFileError
-from tintype.recipe.schema import Norm
+from tintype.recipe.networks import Norm
 
 WRAPPERS = frozenset(("module", "_orig_mod"))  # what DataParallel and torch.compile put in front of names
 STATISTICS = ("running_mean", "running_var", "num_batches_tracked")

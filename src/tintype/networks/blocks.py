@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from tintype.recipe.schema import InitSpec, Norm
+from tintype.recipe.networks import InitSpec, Norm
 
 
 def norm_layer(kind: Norm, channels: int) -> nn.Module:

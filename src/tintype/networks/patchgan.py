@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from tintype.networks.blocks import needs_bias, norm_layer
-from tintype.recipe.schema import Norm
+from tintype.recipe.networks import Norm
 
 
 class PatchGan(nn.Module):

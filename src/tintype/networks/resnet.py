@@ -11,7 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from tintype.networks.blocks import needs_bias, norm_layer
-from tintype.recipe.schema import Norm
+from tintype.recipe.networks import Norm
 
 
 class ResidualBlock(nn.Module):

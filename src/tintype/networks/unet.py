@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from tintype.networks.blocks import doubling, needs_bias, norm_layer
-from tintype.recipe.schema import Norm
+from tintype.recipe.networks import Norm
 
 
 def level_channels(filters: int, level: int) -> int:
