@@ -6,18 +6,20 @@ import hashlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from tintype import evaluation, training
+from tintype import training
 from tintype.console import Reporter
 from tintype.data.cache import open_cache
-from tintype.data.dataset import evaluation_pair, open_data
+from tintype.data.dataset import PictureSet, open_data
 from tintype.data.source import find_items
-from tintype.data.split import Fingerprint
+from tintype.data.split import Fingerprint, Split
 from tintype.errors import DataError, UsageError
 from tintype.inference.translator import Translator
+from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe, load_recipe
+from tintype.recipe.schema import Direction
 from tintype.report import write_report
-from tintype.training.outcome import protocol
 from tintype.training.rundir import RunDir
+from tintype.training.scoring import score
 
 
 def train(
@@ -34,56 +36,59 @@ def evaluate(
     model: str | Path,
     data: str | Path | None = None,
     *,
+    direction: Direction = "ab",
     size: int | None = None,
     progress: Callable[[int], None] | None = None,
-) -> evaluation.Scores:
+) -> Scores:
     """Scores of a model beside the trivial baselines.
 
     Args:
         model: A run folder or a model file.
-        data: Folder of pictures laid out as the model's recipe says (colour pictures, or pairs); all of them that the
-            run has not seen are scored. Default: the test pictures of the run folder.
+        data: Folder of pictures laid out as the model's recipe says (colour pictures, pairs, or two domains); all of
+            them that the run has not seen are scored. Default: the test pictures of the run folder.
+        direction: Which one of a run that trained both.
         size: Side in pixels of the centre crop; default: as the recipe says.
         progress: Called with the number of pictures done after each.
 
     Raises:
         DataError: There are no pictures, all of them were trained on, or they are not those that the run began with.
     """
-    translator = Translator(model)
-    recipe = translator.card.recipe
+    translator = Translator(model, direction)
+    recipe, run = translator.card.recipe, RunDir(model)
+    back = None
+    if len(recipe.directions) > 1 and run.root.is_dir():
+        back = Translator(model, "ba" if translator.card.direction == "ab" else "ab")
     size = size or recipe.evaluation.size or recipe.data.size
     if data is None:
-        return _evaluate_run(translator, RunDir(model), size, progress)
+        return score(translator, back, _own_pictures(run), "test", size, progress=progress)
 
     changes: dict[str, object] = {"path": str(data), "size": size, "load_size": None}
-    if recipe.data.kind == "folders":
+    if "path_b" in type(recipe.data).model_fields:
         changes["path_b"] = ""
     spec = recipe.data.model_copy(update=changes)
     cache = open_cache(find_items(spec), spec)
-    known = _trained_on(RunDir(model))
-    chosen = [number for number, one in enumerate(cache.fingerprints) if not (known and one.sha256 in known)]
+    known = _trained_on(run)
+    chosen = [name for name, one in zip(cache.names, cache.fingerprints, strict=True) if one.sha256 not in known]
     notes = [f"{name}: left out, {reason}" for name, reason in cache.unreadable]
-    if known is None:
+    if not known:
         notes.append("the model file does not list its training pictures; scores on any of those would flatter")
     elif len(chosen) < len(cache):
         notes.append(
             f"{len(cache) - len(chosen)} pictures were left out: the run trained on them or was chosen by them"
         )
+    if len(recipe.directions) > 1 and back is None:
+        notes.append("cycle not judged: that takes the run folder, which holds both directions")
     if not chosen:
         raise DataError(f"{data}: every picture in it was trained on; give pictures that the model has not seen")
-    scores = evaluation.evaluate(
-        translator,
-        (evaluation_pair(cache, number, size, recipe) for number in chosen),
-        protocol=protocol(recipe, "all of the folder", size, _digest(cache.fingerprints)),
-        progress=progress,
-    )
+    digest = _digest(cache.fingerprints)
+    split = Split(train=(), validation=(), test=tuple(chosen), groups=(), digest=digest)
+    pictures = PictureSet(recipe.model_copy(update={"data": spec}), cache, split)
+    scores = score(translator, back, pictures, "test", size, split_name="all of the folder", progress=progress)
     return scores.with_notes(notes)
 
 
-def _evaluate_run(
-    translator: Translator, run: RunDir, size: int, progress: Callable[[int], None] | None
-) -> evaluation.Scores:
-    """Scores on the test pictures that a run kept apart when it began."""
+def _own_pictures(run: RunDir) -> PictureSet:
+    """The set of a run folder, which must be as it was when the run began."""
     if not run.recipe_file.is_file():
         raise UsageError(f"{run.root}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
     data, recorded = open_data(load_recipe(run.recipe_file)), run.read_split()
@@ -94,19 +99,14 @@ def _evaluate_run(
         )
     if not data.split.test:
         raise DataError(f"{run.root}: kept no test pictures; give --data FOLDER")
-    return evaluation.evaluate(
-        translator,
-        data.pictures("test", size),
-        protocol=protocol(translator.card.recipe, "test", size, data.split.digest),
-        progress=progress,
-    )
+    return data
 
 
-def _trained_on(run: RunDir) -> set[str] | None:
-    """Content hashes of the pictures that a run trained and validated on; None if only a model file is there."""
+def _trained_on(run: RunDir) -> set[str]:
+    """Content hashes of the pictures that a run trained and validated on; none if only a model file is there."""
     recorded = run.read_split()
     if recorded is None:
-        return None
+        return set()
     split, files = recorded
     return {files[name] for name in split.train + split.validation}
 

@@ -12,7 +12,8 @@ from typing import get_args
 from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import UsageError
-from tintype.inference.modelfile import Direction, find_model, read_card
+from tintype.inference.modelfile import find_model, read_card
+from tintype.recipe.schema import Direction
 
 
 def translate_files(

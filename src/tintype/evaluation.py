@@ -16,7 +16,6 @@ import numpy as np
 
 from tintype import __version__
 from tintype.errors import DataError
-from tintype.image.codec import Codec
 from tintype.metrics.baselines import (
     BaselineConstants,
     colouring_baselines,
@@ -235,17 +234,12 @@ class _Scored:
     dial: tuple[tuple[float, float], ...]  # PSNR and colourfulness at each strength of DIAL
 
 
-def colourises(codec: Codec) -> bool:
-    """Whether the task is to make colour from grey, so that pictures without colour in their truth are judged apart."""
-    return codec.source_channels == 1 and (codec.predicts_chroma or codec.target_channels == 3)
-
-
 class Task:
     """The translator together with what its codec says about how its pictures are judged."""
 
     def __init__(self, translator: Translator) -> None:
         self.translator, self.codec = translator, translator.codec
-        self.colourises = colourises(translator.codec)
+        self.colourises = translator.codec.colourises
         self.reference = "grey copy" if self.colourises else "identity"
 
     def score(
@@ -259,7 +253,7 @@ class Task:
         prediction = self.translator.predict(picture.source)
         target, source = self.shown(picture.target), self.source(picture.source)
         if self.colourises:
-            made = colouring_baselines(source, constants)
+            made = colouring_baselines(source[..., :1], constants)
         else:
             made = translation_baselines(self.shown(source), constants)
         rendered = {strength: self.shown(prediction.render(strength)) for strength in models.values()}
@@ -294,7 +288,7 @@ class Task:
     def shown(self, picture: np.ndarray) -> np.ndarray:
         """Three channels of an output or target; all alike in tasks that make grey pictures."""
         if self.codec.target_channels == 1:
-            picture = self.source(picture)
+            picture = np.moveaxis(self.codec.target_from(np.moveaxis(picture, -1, 0)[None])[0], 0, -1)
         return picture if picture.shape[-1] == 3 else np.repeat(picture, 3, axis=-1)
 
 

@@ -1,4 +1,4 @@
-"""Adversarial and reconstruction losses as pure functions of network outputs.
+"""Adversarial losses and their penalty as pure functions of network outputs.
 
 The adversarial ones take raw logits of any shape and return their mean: `vanilla` is binary cross-entropy (Goodfellow
 et al. 2014, non-saturating for the generator), `lsgan` least squares (Mao et al. 2017), `hinge` the hinge form (Lim &
@@ -7,12 +7,11 @@ Ye 2017).
 
 from __future__ import annotations
 
-from typing import Literal
-
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-Adversarial = Literal["vanilla", "lsgan", "hinge"]
+from tintype.recipe.methods import Adversarial
 
 
 def real_loss(logits: Tensor, kind: Adversarial) -> Tensor:
@@ -46,3 +45,17 @@ def generator_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return (logits - 1).square().mean()
         case "hinge":
             return -logits.mean()
+
+
+def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
+    """Mean over pictures of the squared norm of a discriminator's gradient, centred at zero (Mescheder et al. 2018).
+
+    Args:
+        logits: What the discriminator says of the pictures, of any shape, without mixing pictures of the batch.
+        pictures: `n c h w`, with `requires_grad`.
+
+    Returns:
+        A scalar that can be differentiated once more, for the discriminator's weights.
+    """
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    return gradient.square().sum(dim=(1, 2, 3)).mean()

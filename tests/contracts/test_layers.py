@@ -18,7 +18,7 @@ LAYERS = (
     ("sweep", "report"),
     ("charts", "report_run"),
     ("training",),
-    ("evaluation",),
+    ("consistency", "evaluation"),
     ("methods", "inference"),
     ("data", "networks", "losses", "metrics"),
     ("image",),

@@ -7,14 +7,14 @@ import pytest
 import torch
 from tests.conftest import make_picture
 
-from tintype.data.dataset import PairedData, open_data
+from tintype.data.dataset import PictureSet, open_data
 from tintype.image.file import write_image
 from tintype.recipe import load_recipe
 
 CPU = torch.device("cpu")
 
 
-def open_set(path: Path, *overrides: str) -> PairedData:
+def open_set(path: Path, *overrides: str) -> PictureSet:
     return open_data(load_recipe("tiny", [f"data.path={path}", *overrides]))
 
 

@@ -15,13 +15,13 @@ from typing import Any, Literal
 import numpy as np
 
 from tintype.data.cache import Pixels, Progress, decode_item
-from tintype.data.source import Direction, Item, count_other_files, data_folder, find_items, find_pairs
+from tintype.data.source import Item, count_other_files, data_folder, find_items, find_pairs
 from tintype.data.split import Fingerprint, duplicate_groups, fingerprint
 from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image
 from tintype.image.grid import panel
-from tintype.recipe.schema import ColourData, FoldersData, Grey, SideBySideData, SplitSpec
+from tintype.recipe.schema import ColourData, Direction, FoldersData, Grey, SideBySideData, SplitSpec
 
 Kind = Literal["colour", "folders", "side_by_side"]
 

@@ -1,7 +1,7 @@
-"""Cached pictures as training batches and as evaluation pictures.
+"""The pictures of a recipe: as training batches in model space, and as evaluation pictures in display space.
 
-A run sees one endless stream of samples: number g is sample g mod n of epoch g div n. Batches are cut from the
-stream, so every batch is full, an epoch may end inside one, and the position in the data is the step alone.
+Which samples make a batch is the business of `sampler.py`; where pictures come from and how they are divided, of
+`source.py`, `cache.py` and `split.py`.
 """
 
 from __future__ import annotations
@@ -15,17 +15,14 @@ import torch
 from torch import Tensor
 
 from tintype.data.cache import PictureCache, open_cache
-from tintype.data.source import find_items
+from tintype.data.sampler import PairedSampler, PictureStore, UnpairedSampler
+from tintype.data.source import Domain, find_items
 from tintype.data.split import Split, make_split
-from tintype.data.transform import cut, draw_placement, epoch_order, sample_generator
 from tintype.errors import DataError
 from tintype.image.codec import build_codec
 from tintype.recipe.schema import Recipe
 
 Progress = Callable[[int, int], None]
-
-_DEVICE_SHARE = 0.25
-"""Largest part of a device's free memory that the pictures may take; beyond it they stay in the host's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,64 +34,87 @@ class Pair:
     target: np.ndarray
 
 
-class PairedData:
-    """The pictures of a recipe, handed out in model space (training) or in display space (evaluation)."""
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One evaluation picture of one domain in display space, `h w c`."""
+
+    name: str
+    picture: np.ndarray
+
+
+class PictureSet:
+    """The pictures of a recipe, handed out in model space (training) or in display space (evaluation).
+
+    Domain A is that of the sources, B that of the targets. Where `has_pairs`, every picture has a partner in the other
+    domain, which a method that learns without pairs is not shown.
+    """
 
     def __init__(self, recipe: Recipe, cache: PictureCache, split: Split) -> None:
         self.recipe = recipe
         self.split = split
         self.cache = cache
-        self._codec = build_codec(recipe)
-        index = {name: number for number, name in enumerate(cache.names)}
-        self._train = np.array([index[name] for name in split.train], dtype=np.int64)
+        self.has_pairs = recipe.data.kind != "unpaired"
+        store, index = PictureStore(cache), {name: number for number, name in enumerate(cache.names)}
+        train = [index[name] for name in split.train]
+        match recipe.method.kind:
+            case "pix2pix":
+                self._sampler: PairedSampler | UnpairedSampler = PairedSampler(recipe, store, np.array(train))
+            case "cyclegan":
+                self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, d) for d in ("A", "B")))
 
     @property
     def count(self) -> int:
-        """Number of training pictures."""
-        return len(self._train)
+        """Number of samples in a pass over the training pictures."""
+        return self._sampler.count
 
     def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Source and target of batch number `step` (from 0) in model space, `n c h w` on `device`."""
-        spec, size = self.recipe.data, self.recipe.data.size
-        training = self.recipe.training
-        pictures, placements = [], []
-        for number in range(step * training.batch_size, (step + 1) * training.batch_size):
-            epoch, position = divmod(number, self.count)
-            index = int(self._order(epoch)[position])  # in the order of contents: names must not matter
-            picture = self._train[index]
-            random = sample_generator(training.seed, epoch, index)
-            height, width = int(self.cache.heights[picture]), int(self.cache.widths[picture])
-            pictures.append(picture)
-            placements.append(draw_placement(spec.augment, size, height, width, random))
-        flat = self._store(device)
-        chosen = torch.as_tensor(np.array(pictures))
-
-        cache = self.cache
-        offsets, heights, widths = (
-            torch.from_numpy(table)[chosen].to(flat.device) for table in (cache.offsets, cache.heights, cache.widths)
-        )
-        target = cut(flat, offsets, heights, widths, placements, size).to(device)
-        if cache.paired:
-            source = cut(flat, offsets + 3 * heights * widths, heights, widths, placements, size).to(device)
-        else:
-            source = self._codec.source_from(target)
-        return self._codec.encode_source(source), self._codec.encode_target(target)
+        """Pictures of A and of B for batch number `step` (from 0) in model space, `n c h w` on `device`."""
+        return self._sampler.batch(step, device)
 
     def pictures(self, part: str, size: int, limit: int | None = None) -> Iterator[Pair]:
-        """Evaluation pictures of a part of the split: shorter side reduced to `size`, centre crop.
+        """Evaluation pairs of a part of the split: shorter side reduced to `size`, centre crop; none without pairs.
 
         Args:
             part: train, validation or test.
             size: Side in pixels.
             limit: At most so many, evenly spaced over the part.
         """
+        if self.has_pairs:
+            cache, chosen = self._chosen(part, size, limit)
+            for number in chosen:
+                yield evaluation_pair(cache, number, size, self.recipe)
+
+    def domain(self, domain: Domain, part: str, size: int, limit: int | None = None) -> Iterator[Single]:
+        """Evaluation pictures of one domain, made and limited like `pictures`."""
+        cache, chosen = self._chosen(part, size, limit, domain)
+        for number in chosen:
+            if self.has_pairs:
+                pair = evaluation_pair(cache, number, size, self.recipe)
+                yield Single(pair.name, pair.source if domain == "A" else pair.target)
+            else:
+                yield Single(cache.names[number], centre(cache.target(number), size))
+
+    def domain_count(self, domain: Domain, part: str) -> int:
+        """Number of pictures that a domain has in a part of the split."""
         names = getattr(self.split, part)
-        if limit is not None and len(names) > limit:
-            names = [names[i * len(names) // limit] for i in range(limit)]
+        return len(names) if self.has_pairs else sum(name.startswith(f"{domain}/") for name in names)
+
+    def _chosen(
+        self, part: str, size: int, limit: int | None, domain: Domain | None = None
+    ) -> tuple[PictureCache, list[int]]:
         cache = self._cache_of_size(size)
         index = {name: number for number, name in enumerate(cache.names)}
-        for name in names:
-            yield evaluation_pair(cache, index[name], size, self.recipe)
+        chosen = [index[name] for name in getattr(self.split, part)]
+        if domain is not None:
+            chosen = self._of_domain(chosen, domain).tolist()
+        if limit is not None and len(chosen) > limit:
+            chosen = [chosen[i * len(chosen) // limit] for i in range(limit)]
+        return cache, chosen
+
+    def _of_domain(self, numbers: list[int], domain: str) -> np.ndarray:
+        """Those of the cached pictures that have a picture of the domain: all of them where there are pairs."""
+        kept = [number for number in numbers if self.has_pairs or self.cache.items[number].domain == domain]
+        return np.array(kept, dtype=np.int64)
 
     @functools.cache  # noqa: B019 - one object lives as long as a run
     def _cache_of_size(self, size: int) -> PictureCache:
@@ -103,37 +123,27 @@ class PairedData:
         spec = self.recipe.data.model_copy(update={"size": size, "load_size": None})
         return open_cache(self.cache.items, spec)
 
-    @functools.lru_cache(maxsize=2)  # noqa: B019
-    def _order(self, epoch: int) -> np.ndarray:
-        return epoch_order(self.recipe.training.seed, epoch, self.count)
-
-    @functools.cache  # noqa: B019
-    def _store(self, device: torch.device) -> Tensor:
-        flat = torch.from_file(str(self.cache.path), shared=False, size=len(self.cache.flat), dtype=torch.uint8)
-        if device.type == "cuda" and flat.numel() < _DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
-            return flat.to(device)
-        return flat
-
 
 def evaluation_pair(cache: PictureCache, number: int, size: int, recipe: Recipe) -> Pair:
     """Centre crop of a cached picture and of its source, in display space."""
     codec = build_codec(recipe)
-    target = _centre(cache.target(number), size)
+    target = centre(cache.target(number), size)
     stored = cache.source(number)
     source = (
         codec.source_from(target.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
         if stored is None
-        else _centre(stored, size)
+        else centre(stored, size)
     )
     return Pair(cache.names[number], np.ascontiguousarray(source), target)
 
 
-def _centre(picture: np.ndarray, size: int) -> np.ndarray:
+def centre(picture: np.ndarray, size: int) -> np.ndarray:
+    """The middle of a cached picture `h w 3` as display floats, `size size 3`."""
     top, left = (picture.shape[0] - size) // 2, (picture.shape[1] - size) // 2
     return picture[top : top + size, left : left + size].astype(np.float32) / 255
 
 
-def open_data(recipe: Recipe, progress: Progress | None = None) -> PairedData:
+def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
     """Find, decode, split: the pictures of a recipe.
 
     Raises:
@@ -141,6 +151,7 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PairedData:
     """
     cache = open_cache(find_items(recipe.data), recipe.data, progress=progress)
     split = make_split(cache.items, cache.fingerprints, recipe.data.split)
-    if not split.train:
+    pictures = PictureSet(recipe, cache, split)
+    if pictures.count == 0 or not all(pictures.domain_count(domain, "train") for domain in ("A", "B")):
         raise DataError(f"{recipe.data.path}: no readable picture is left to train on")
-    return PairedData(recipe, cache, split)
+    return pictures

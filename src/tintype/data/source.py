@@ -1,13 +1,16 @@
 """Where pictures come from: a data section of a recipe -> the items of the set, found and paired, none of them opened.
 
-Three layouts, named by `data.kind`:
+Four layouts, named by `data.kind`:
 
     colour          FOLDER/**/picture                   the source is made from the target later
     folders         FOLDER/A/**/name.*, FOLDER/B/**/name.*, or `path` and `path_b`; paired by path without suffix
     side_by_side    FOLDER/**/picture                   A in the left half, B in the right one
+    unpaired        FOLDER/trainA/**/picture, FOLDER/trainB/..., any of valA, valB, testA, testB; or FOLDER/A and
+                    FOLDER/B; or `path` and `path_b`    no partners
 
-In each, a top level of `train/` and any of `val/` (`valid/`, `validation/`) and `test/` gives the split. Nothing is
-left out silently: a picture without a partner, or outside the split folders, is an error that names it.
+In each of the others, and in each of two folders, a top level of `train/` and any of `val/` (`valid/`, `validation/`)
+and `test/` gives the split. Nothing is left out silently: a picture without a partner where there should be one, or
+outside the split folders, is an error that names it.
 """
 
 from __future__ import annotations
@@ -19,10 +22,10 @@ from typing import Literal
 
 from tintype.errors import DataError, UsageError
 from tintype.image.file import PICTURE_SUFFIXES, find_pictures
-from tintype.recipe.schema import ColourData, DataSpec, FoldersData, SideBySideData
+from tintype.recipe.schema import ColourData, DataSpec, Direction, FoldersData, SideBySideData, UnpairedData
 
 SplitName = Literal["train", "validation", "test"]
-Direction = Literal["ab", "ba"]
+Domain = Literal["A", "B"]
 
 SPLIT_FOLDERS: dict[str, SplitName] = {
     "train": "train",
@@ -45,6 +48,7 @@ class Item:
         source: File of the source; None where it is made from the target or lies in the same file.
         split: What the folders say, None where they say nothing.
         half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
+        domain: For pictures without partners: which of the two domains they belong to; their names begin with it.
     """
 
     name: str
@@ -52,6 +56,7 @@ class Item:
     source: Path | None = None
     split: SplitName | None = None
     half: Direction | None = None
+    domain: Domain | None = None
 
 
 def bundled_folder(name: str) -> Path:
@@ -107,6 +112,8 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
             )
         case FoldersData():
             return _paired_items(spec)
+        case UnpairedData():
+            return _unpaired_items(spec)
 
 
 def count_other_files(folder: Path) -> int:
@@ -161,6 +168,36 @@ def _paired_items(spec: FoldersData) -> tuple[Item, ...]:
     return items
 
 
+def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
+    folder = data_folder(spec.path)
+    found: dict[Domain, list[tuple[str, Path, SplitName | None]]]
+    if spec.path_b:
+        found = {"A": _pictures_with_split(folder), "B": _pictures_with_split(data_folder(spec.path_b, "data.path_b"))}
+    elif (folder / "trainA").is_dir() and (folder / "trainB").is_dir():
+        found = {"A": [], "B": []}
+        for domain, pictures in found.items():
+            for prefix, split in SPLIT_FOLDERS.items():
+                if (part := folder / f"{prefix}{domain}").is_dir():
+                    pictures += [(f"{part.name}/{name}", path, split) for name, path, _ in _pictures(part)]
+    elif (folder / "A").is_dir() and (folder / "B").is_dir():
+        found = {"A": _pictures_with_split(folder / "A"), "B": _pictures_with_split(folder / "B")}
+    else:
+        raise DataError(
+            f"{folder}: has neither trainA/ and trainB/ nor A/ and B/; data.kind=unpaired needs one of these, or "
+            "data.path_b too"
+        )
+    return tuple(
+        sorted(
+            (
+                Item(f"{domain}/{name}", path, split=split, domain=domain)
+                for domain, pictures in found.items()
+                for name, path, split in pictures
+            ),
+            key=lambda item: item.name,
+        )
+    )
+
+
 def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:
     found: dict[str, tuple[str, Path, SplitName | None]] = {}
     for name, path, split in _pictures_with_split(folder):
@@ -171,21 +208,28 @@ def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:
     return found
 
 
-def _pictures_with_split(folder: Path) -> list[tuple[str, Path, SplitName | None]]:
-    named = [(path.relative_to(folder).as_posix(), path) for path in find_pictures(folder)]
+def _pictures(folder: Path) -> list[tuple[str, Path, SplitName | None]]:
+    named: list[tuple[str, Path, SplitName | None]] = [
+        (path.relative_to(folder).as_posix(), path, None) for path in find_pictures(folder)
+    ]
     if not named:
         others = count_other_files(folder)
         what = f"none of its {others} files is a picture" if others else "holds no files"
         raise DataError(f"{folder}: {what}; needed are pictures such as .jpg, .png or .tif")
-    tops = {name: name.split("/")[0] if "/" in name else "" for name, _ in named}
+    return named
+
+
+def _pictures_with_split(folder: Path) -> list[tuple[str, Path, SplitName | None]]:
+    named = _pictures(folder)
+    tops = {name: name.split("/")[0] if "/" in name else "" for name, _, _ in named}
     if "train" not in tops.values():  # a lone folder called "test" is a subject, not a split
-        return [(name, path, None) for name, path in named]
-    if stray := [name for name, _ in named if tops[name] not in SPLIT_FOLDERS]:
+        return named
+    if stray := [name for name, _, _ in named if tops[name] not in SPLIT_FOLDERS]:
         raise DataError(
             f"{folder}: has a train/ folder, but {len(stray)} pictures lie outside train/, val/ and test/: "
             f"{_listed(stray)}; move them into one of these"
         )
-    return [(name, path, SPLIT_FOLDERS[tops[name]]) for name, path in named]
+    return [(name, path, SPLIT_FOLDERS[tops[name]]) for name, path, _ in named]
 
 
 def _listed(names: Iterable[str]) -> str:

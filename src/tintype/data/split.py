@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -149,8 +149,27 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
     """Divide a set; the same pictures give the same split whatever they are called and in whatever order they come.
 
     Groups of copies stay together. What folders say (`Item.split`) is kept; a side that they leave out is taken from
-    their training pictures. With three groups or more, no side with a fraction above 0 is empty.
+    their training pictures. With three groups or more, no side with a fraction above 0 is empty. Two domains are
+    divided each for itself.
     """
+    parts = []
+    for domain in sorted({item.domain or "" for item in items}):
+        chosen = [index for index, item in enumerate(items) if (item.domain or "") == domain]
+        part = _split_domain([items[i] for i in chosen], [fingerprints[i] for i in chosen], spec)
+        parts.append(replace(part, notes=tuple(f"{domain}: {note}" for note in part.notes)) if domain else part)
+    if len(parts) == 1:
+        return parts[0]
+    return Split(
+        train=tuple(name for part in parts for name in part.train),
+        validation=tuple(name for part in parts for name in part.validation),
+        test=tuple(name for part in parts for name in part.test),
+        groups=tuple(group for part in parts for group in part.groups),
+        digest=_digest([part.digest for part in parts]),
+        notes=tuple(note for part in parts for note in part.notes),
+    )
+
+
+def _split_domain(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec: SplitSpec) -> Split:
     groups = duplicate_groups(fingerprints, spec.near_duplicates)
     groups.sort(key=lambda group: _rank(fingerprints[i].sha256 for i in group))
     copies = [group for group in groups if len(group) > 1]
@@ -194,9 +213,13 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
         validation=ordered(sides["validation"]),
         test=ordered(sides["test"]),
         groups=tuple(ordered(group) for group in copies),
-        digest=hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:16],
+        digest=_digest(contents),
         notes=tuple(notes),
     )
+
+
+def _digest(data: object) -> str:
+    return hashlib.sha256(json.dumps(data).encode()).hexdigest()[:16]
 
 
 def _rank(hashes: Iterable[str]) -> str:

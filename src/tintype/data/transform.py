@@ -31,10 +31,10 @@ def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, index))))
 
 
-def epoch_order(seed: int, epoch: int, count: int) -> np.ndarray:
-    """The order in which an epoch goes through `count` pictures, int64."""
-    # Index 2**40 lies beyond any picture, so the order is independent of every sample's own numbers.
-    return sample_generator(seed, epoch, 2**40).permutation(count)
+def epoch_order(seed: int, epoch: int, count: int, number: int = 0) -> np.ndarray:
+    """An order in which an epoch goes through `count` pictures, int64; each `number` gives another one."""
+    # Indices from 2**40 lie beyond any picture, so the order is independent of every sample's own numbers.
+    return sample_generator(seed, epoch, 2**40 + number).permutation(count)
 
 
 def draw_placement(spec: AugmentSpec, size: int, height: int, width: int, random: np.random.Generator) -> Placement:

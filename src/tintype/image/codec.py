@@ -2,11 +2,14 @@
 
 Display space is sRGB-encoded [0, 1], model space [-1, 1]; both are `n c h w` of numpy or torch, and float.
 
-    codec               source (display)   encoded source      encoded target                 decoded (display)
-    rgb, source=rgb     n 3 h w            n 3 h w             n 3 h w                        n 3 h w
-    rgb, source=grey    n 1 h w            n 1 h w             n 3 h w                        n 3 h w
-    gray                n 1 h w            n 1 h w             n 1 h w                        n 1 h w
-    lab                 n 1 h w            n 1 h w (L*/50-1)   n 2 h/stride w/stride (ab/110) n 3 h w
+    codec                source (display)   encoded source      encoded target                 decoded (display)
+    rgb, source=rgb      n 3 h w            n 3 h w             n 3 h w                        n 3 h w
+    rgb, source=grey     n 1 h w            n 1 h w             n 3 h w                        n 3 h w
+    rgb, source=grey3    n 3 h w            n 3 h w, all alike  n 3 h w                        n 3 h w
+    gray                 n 1 h w            n 1 h w             n 1 h w                        n 1 h w
+    lab                  n 1 h w            n 1 h w (L*/50-1)   n 2 h/stride w/stride (ab/110) n 3 h w
+
+Where a method trains both directions, the codec of "ba" is that of "ab" with source and target exchanged.
 
 A picture with three channels that is given where grey is due is made grey as the recipe's `codec.grey` says; a grey one
 that is given where colour is due is repeated. Files and colour spaces are the business of `file` and `color`.
@@ -15,12 +18,15 @@ that is given where colour is due is repeated. Files and colour spaces are the b
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, final
+from typing import Literal, Protocol, final
 
 from array_api_compat import array_namespace
 
 from tintype.image.color import Array, grey_to_luminance, lab_to_display, rgb_to_lab, to_grey
-from tintype.recipe.schema import GrayCodec, Grey, LabCodec, Recipe, RgbCodec
+from tintype.recipe.schema import Direction, GrayCodec, Grey, LabCodec, Recipe, RgbCodec
+
+Look = Literal["rgb", "grey", "grey3"]
+"""How a picture is shown to a network or made by it: in colour, as one grey channel, or as three equal ones."""
 
 _CHROMA_SCALE = 110  # the sRGB gamut reaches |a*| = 98 and |b*| = 108
 
@@ -43,8 +49,17 @@ class Codec(Protocol):
         """Whether the network makes chroma only, to be joined with the L* of its source."""
         ...
 
-    def source_from(self, target: Array) -> Array:
-        """Return the display source `n source_channels h w` that belongs to the display target `n 3 h w`."""
+    @property
+    def colourises(self) -> bool:
+        """Whether the task is to make colour from grey."""
+        ...
+
+    def source_from(self, picture: Array) -> Array:
+        """Return the display source `n source_channels h w` that a display picture `n 1|3 h w` gives."""
+        ...
+
+    def target_from(self, picture: Array) -> Array:
+        """Return the display target `n 1|3 h w` that a display picture `n 1|3 h w` gives."""
         ...
 
     def encode_source(self, source: Array) -> Array:
@@ -65,32 +80,51 @@ class Codec(Protocol):
         ...
 
 
-def build_codec(recipe: Recipe) -> Codec:
-    """Build the codec that a recipe asks for."""
+def build_codec(recipe: Recipe, direction: Direction = "ab") -> Codec:
+    """Build the codec that a recipe asks for, in one of the two directions that it may train."""
     match recipe.codec:
-        case RgbCodec(source="rgb"):
-            return RgbSpace(source_channels=3, grey=recipe.codec.grey)
-        case RgbCodec():
-            return RgbSpace(source_channels=1, grey=recipe.codec.grey)
-        case GrayCodec():
-            return GraySpace(grey=recipe.codec.grey)
         case LabCodec():
             return LabSpace(grey=recipe.codec.grey, stride=recipe.output_stride)
+        case RgbCodec():
+            looks: tuple[Look, Look] = (recipe.codec.source, "rgb")
+        case GrayCodec():
+            looks = ("grey", "grey")
+    source, target = looks if direction == "ab" else looks[::-1]
+    return PictureSpace(source, target, recipe.codec.grey)
 
 
 @final
 @dataclass(frozen=True, slots=True)
-class RgbSpace:
-    """RGB out; RGB or one grey channel in."""
+class PictureSpace:
+    """Whole pictures in and out, each in colour or in grey."""
 
-    source_channels: int
+    source: Look
+    target: Look
     grey: Grey
-    target_channels: int = 3
     predicts_chroma: bool = False
 
-    def source_from(self, target: Array) -> Array:
+    @property
+    def source_channels(self) -> int:
+        """See `Codec.source_channels`."""
+        return 1 if self.source == "grey" else 3
+
+    @property
+    def target_channels(self) -> int:
+        """See `Codec.target_channels`."""
+        return 1 if self.target == "grey" else 3
+
+    @property
+    def colourises(self) -> bool:
+        """See `Codec.colourises`."""
+        return self.source != "rgb" and self.target == "rgb"
+
+    def source_from(self, picture: Array) -> Array:
         """See `Codec.source_from`."""
-        return _as_rgb(target) if self.source_channels == 3 else _as_grey(target, self.grey)
+        return _looking(picture, self.source, self.grey)
+
+    def target_from(self, picture: Array) -> Array:
+        """See `Codec.target_from`."""
+        return _looking(picture, self.target, self.grey)
 
     def encode_source(self, source: Array) -> Array:
         """See `Codec.encode_source`."""
@@ -98,38 +132,11 @@ class RgbSpace:
 
     def encode_target(self, target: Array) -> Array:
         """See `Codec.encode_target`."""
-        return _as_rgb(target) * 2 - 1
+        return self.target_from(target) * 2 - 1
 
     def decode(self, source: Array, output: Array) -> Array:
         """See `Codec.decode`."""
-        return _to_display(output)
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class GraySpace:
-    """One grey channel in, one out."""
-
-    grey: Grey
-    source_channels: int = 1
-    target_channels: int = 1
-    predicts_chroma: bool = False
-
-    def source_from(self, target: Array) -> Array:
-        """See `Codec.source_from`."""
-        return _as_grey(target, self.grey)
-
-    def encode_source(self, source: Array) -> Array:
-        """See `Codec.encode_source`."""
-        return _as_grey(source, self.grey) * 2 - 1
-
-    def encode_target(self, target: Array) -> Array:
-        """See `Codec.encode_target`."""
-        return _as_grey(target, self.grey) * 2 - 1
-
-    def decode(self, source: Array, output: Array) -> Array:
-        """See `Codec.decode`."""
-        return _to_display(output)
+        return array_namespace(output).clip((output + 1) * 0.5, 0, 1)
 
 
 @final
@@ -142,10 +149,15 @@ class LabSpace:
     source_channels: int = 1
     target_channels: int = 2
     predicts_chroma: bool = True
+    colourises: bool = True
 
-    def source_from(self, target: Array) -> Array:
+    def source_from(self, picture: Array) -> Array:
         """See `Codec.source_from`."""
-        return _as_grey(target, self.grey)
+        return _as_grey(picture, self.grey)
+
+    def target_from(self, picture: Array) -> Array:
+        """See `Codec.target_from`."""
+        return _as_rgb(picture)
 
     def encode_source(self, source: Array) -> Array:
         """See `Codec.encode_source`."""
@@ -177,5 +189,11 @@ def _as_rgb(picture: Array) -> Array:
     return picture if picture.shape[-3] == 3 else array_namespace(picture).concat((picture, picture, picture), axis=-3)
 
 
-def _to_display(output: Array) -> Array:
-    return array_namespace(output).clip((output + 1) * 0.5, 0, 1)
+def _looking(picture: Array, look: Look, grey: Grey) -> Array:
+    match look:
+        case "rgb":
+            return _as_rgb(picture)
+        case "grey":
+            return _as_grey(picture, grey)
+        case "grey3":
+            return _as_rgb(_as_grey(picture, grey))

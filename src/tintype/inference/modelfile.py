@@ -18,15 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from tintype.atomic import atomic_path
 from tintype.errors import ModelFileError, UsageError
 from tintype.metrics.baselines import BaselineConstants
-from tintype.recipe.schema import Recipe
+from tintype.recipe.schema import Direction, Recipe
 
 METADATA_KEY = "tintype"
 FORMAT: Literal["tintype-model-1"] = "tintype-model-1"
 MODEL_SUFFIXES = (".onnx", ".safetensors")  # the first is preferred where a run folder holds both
 MAX_CARD_BYTES = 16 * 2**20
 MAX_HEADER_BYTES = 2 * MAX_CARD_BYTES  # of a safetensors file: the card, quoted, and the names of the tensors
-
-Direction = Literal["ab", "ba"]
 
 
 class ModelCard(BaseModel):
@@ -37,6 +35,7 @@ class ModelCard(BaseModel):
     format: Literal["tintype-model-1"] = FORMAT
     tintype_version: str = Field(max_length=64)
     recipe: Recipe
+    direction: Direction = "ab"
     step: int = Field(ge=0)
     images_seen: int = Field(ge=0)
     multiple_of: int = Field(ge=1, le=1024)
@@ -52,6 +51,8 @@ class ModelCard(BaseModel):
     def _fits_its_recipe(self) -> ModelCard:
         if self.output_stride != self.recipe.output_stride:
             raise ValueError(f"output_stride {self.output_stride} contradicts the recipe's {self.recipe.output_stride}")
+        if self.direction not in self.recipe.directions:
+            raise ValueError(f"direction {self.direction}, but the recipe trains {self.recipe.directions[0]} only")
         if self.multiple_of % self.output_stride:
             raise ValueError(f"multiple_of {self.multiple_of} must be a multiple of output_stride {self.output_stride}")
         return self

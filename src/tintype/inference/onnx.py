@@ -50,7 +50,7 @@ def export_onnx(
         ModelFileError: The file differs from torch by more than `limit`, draws random numbers, or would be too large.
         OutputError: It cannot be written.
     """
-    multiple, channels = card.multiple_of, build_codec(card.recipe).source_channels
+    multiple, channels = card.multiple_of, build_codec(card.recipe, card.direction).source_channels
     model = _to_onnx(module, channels, multiple)
     random = sorted({node.op_type for node in model.graph.node if node.op_type.startswith(RANDOM)})
     if random:

@@ -58,7 +58,7 @@ def load_network(path: Path) -> tuple[nn.Module, ModelCard]:
     """
     state, card = read_safetensors(path)
     with torch.device("meta"):  # weights of the recipe's sizes are never allocated: a hostile card could ask for any
-        network = build_generator(card.recipe)
+        network = build_generator(card.recipe, card.direction)
     try:
         network.load_state_dict(
             {name: torch.from_numpy(value) for name, value in state.items()}, strict=True, assign=True

@@ -19,8 +19,9 @@ import numpy as np
 from tintype.errors import ImageError, ModelFileError, UsageError
 from tintype.image.codec import Codec, build_codec
 from tintype.image.file import DecodedImage, read_image, resize
-from tintype.inference.modelfile import Direction, ModelCard, find_model
+from tintype.inference.modelfile import ModelCard, find_model
 from tintype.inference.runtime import Runtime, open_runtime
+from tintype.recipe.schema import Direction
 
 LONGEST_SIDE = (
     8  # of what a colouriser's network sees, in model sizes: a 1 x 10,000 picture is not enlarged to 256 x 2,560,000
@@ -82,7 +83,7 @@ class Translator:
 
     def _attach(self, runtime: Runtime, card: ModelCard) -> None:
         self.runtime, self.card = runtime, card
-        self.codec = build_codec(card.recipe)
+        self.codec = build_codec(card.recipe, card.direction)
 
     @overload
     def __call__(self, image: np.ndarray, *, strength: float = 1.0) -> np.ndarray: ...
@@ -138,7 +139,7 @@ class Translator:
 
     def loses_colour(self, image: np.ndarray | DecodedImage) -> bool:
         """Whether the picture has colour of its own that this model puts another colour in place of."""
-        if self.codec.source_channels != 1 or not (self.codec.predicts_chroma or self.codec.target_channels == 3):
+        if not self.codec.colourises:
             return False
         pixels = display_pixels(image)
         if pixels.shape[2] == 1:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from tintype.methods.cyclegan import CycleGan
 from tintype.methods.method import Batch, Method, Phase
 from tintype.methods.pix2pix import Pix2Pix
+from tintype.recipe.methods import CycleGanSpec, Pix2PixSpec
 from tintype.recipe.schema import Recipe
 
-__all__ = ["Batch", "Method", "Phase", "Pix2Pix", "build_method"]
+__all__ = ["Batch", "CycleGan", "Method", "Phase", "Pix2Pix", "build_method"]
 
 
 def build_method(recipe: Recipe) -> Method:
     """The recipe's method with freshly drawn weights, from torch's random generator."""
-    match recipe.method.kind:
-        case "pix2pix":
-            return Pix2Pix(recipe)
+    match recipe.method:
+        case Pix2PixSpec():
+            return Pix2Pix(recipe, recipe.method)
+        case CycleGanSpec():
+            return CycleGan(recipe, recipe.method)

@@ -14,10 +14,15 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Pictures in model space, `n c h w`; the target may be smaller by the generator's output stride."""
+    """Pictures in model space, `n c h w`; the target may be smaller by the generator's output stride.
+
+    For methods without pairs the source is a picture of domain A and the target one of domain B.
+    """
 
     source: Tensor
     target: Tensor
+    step: int = 0
+    """Number of the batch, from 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,14 @@ class Method(Protocol):
     phases: tuple[Phase, ...]
     exports: dict[str, str]
     """File name suffix -> network that is shipped: {"": "generator"}, or one for each direction."""
+
+    def memory(self) -> dict[str, Any]:
+        """What the method remembers between steps beside its networks, for a checkpoint: tensors and plain values."""
+        ...
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Go on from what `memory` returned."""
+        ...
 
     def forward(self, batch: Batch) -> Any:  # noqa: ANN401 - private to each method
         """One forward pass that all phases share."""

@@ -6,6 +6,8 @@ lower size), the source is reduced by area to it first. With no adversarial weig
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -13,14 +15,15 @@ from torch import Tensor, nn
 from tintype import losses
 from tintype.methods.method import Batch, Phase
 from tintype.networks import build_discriminator, build_generator
+from tintype.recipe.methods import Pix2PixSpec
 from tintype.recipe.schema import Recipe
 
 
 class Pix2Pix:
     """Phases: discriminator, then generator, on one shared generator pass."""
 
-    def __init__(self, recipe: Recipe) -> None:
-        self.spec = recipe.method
+    def __init__(self, recipe: Recipe, spec: Pix2PixSpec) -> None:
+        self.spec = spec
         self.stride = recipe.output_stride
         self.networks = nn.ModuleDict({"generator": build_generator(recipe)})
         self.exports = {"": "generator"}
@@ -28,6 +31,13 @@ class Pix2Pix:
         if self.spec.lambda_adversarial > 0:
             self.networks["discriminator"] = build_discriminator(recipe)
             self.phases = (Phase("discriminator", ("discriminator",), "discriminator"), *self.phases)
+
+    def memory(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def remember(self, memory: dict[str, Any]) -> None:
+        """Nothing to do."""
 
     def forward(self, batch: Batch) -> Tensor:
         """The generated target."""

@@ -88,12 +88,36 @@ class DialPoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Likeness:
+    """How alike two versions of each of a number of pictures are; PSNR in dB."""
+
+    pictures: int
+    psnr: Interval
+    ssim: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Consistency:
+    """What can be said of one direction of a two-way translator without pairs.
+
+    `cycle`: pictures of the source domain, and what the other direction makes of their translations; None where that
+    is not at hand. `identity`: pictures of the target domain, and what the model makes of them; None where numbers of
+    channels differ. `change`: pictures of the source domain and their translations; the lower, the more is changed.
+    """
+
+    cycle: Likeness | None
+    identity: Likeness | None
+    change: Likeness | None
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """A complete evaluation; the layout of `scores.json`.
 
     `rows` hold the model first, then the baselines, over the judged pictures: in a task that colours those whose truth
     has colour, otherwise all; none where no picture is judged. `reference` names the baseline that gains count
-    from. `panels` is left to whoever draws them.
+    from. `panels` is left to whoever draws them. `consistency` is there for translators of two directions; pictures
+    without partners have nothing else.
     """
 
     protocol: dict[str, Any]
@@ -109,6 +133,7 @@ class Scores:
     notes: tuple[str, ...]
     per_picture: tuple[PictureScores, ...]
     panels: tuple[dict[str, Any], ...] = ()
+    consistency: Consistency | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; in `per_picture` the figures of each contender stand beside the picture's name."""
@@ -195,13 +220,20 @@ _COLUMNS = (
 )
 
 
+_CAVEAT = (
+    "Cycle and identity say that content is kept, not that a translation is good: changing nothing would be perfect."
+)
+
+
 def format_scores(scores: Scores) -> str:
     """The scores as plain text: a table of means with their 95 % intervals below, and the verdict as the last line."""
-    lines = [
-        f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); "
-        f"gain: over {scores.reference}; in brackets: 95 % bootstrap intervals over pictures",
-        "protocol: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items()),
-    ]
+    lines = [f"{scores.pictures} pictures; in brackets: 95 % bootstrap intervals over pictures"]
+    if scores.per_picture:
+        lines[0] = (
+            f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); "
+            f"gain: over {scores.reference}; in brackets: 95 % bootstrap intervals over pictures"
+        )
+    lines.append("protocol: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items()))
     if scores.rows:
         lines += ["", *_table(scores.rows), ""]
     if scores.grey_pictures is not None:
@@ -210,7 +242,22 @@ def format_scores(scores: Scores) -> str:
             f"grey pictures, judged apart: {grey.count}, PSNR {grey.psnr:.2f} dB, "
             f"mean Lab chroma invented {grey.invented_chroma:.2f}"
         )
+    if scores.consistency is not None:
+        lines += [*_consistency_lines(scores.consistency), _CAVEAT]
     return "\n".join([*lines, *scores.notes, scores.verdict])
+
+
+def _consistency_lines(consistency: Consistency) -> list[str]:
+    return [
+        f"{label:<36} PSNR {one.psnr.mean:.2f} dB {_ends(one.psnr, 2)}, SSIM {one.ssim.mean:.3f} {_ends(one.ssim, 3)}, "
+        f"{one.pictures} pictures"
+        for label, one in (
+            ("there and back (cycle)", consistency.cycle),
+            ("already there (identity)", consistency.identity),
+            ("translation against source (change)", consistency.change),
+        )
+        if one is not None
+    ]
 
 
 def _table(rows: tuple[Row, ...]) -> list[str]:

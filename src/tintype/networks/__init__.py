@@ -10,14 +10,14 @@ from tintype.networks.blocks import forget_statistics, initialise
 from tintype.networks.patchgan import PatchGan, PixelGan
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
-from tintype.recipe.schema import Recipe
+from tintype.recipe.schema import Direction, Recipe
 
 __all__ = ["PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
 
 
-def build_generator(recipe: Recipe) -> UNet | ResNet:
+def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet:
     """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`."""
-    codec, spec = build_codec(recipe), recipe.generator
+    codec, spec = build_codec(recipe, direction), recipe.generator
     network: UNet | ResNet
     match spec.kind:
         case "unet":
@@ -48,14 +48,18 @@ def build_generator(recipe: Recipe) -> UNet | ResNet:
     return network
 
 
-def build_discriminator(recipe: Recipe) -> nn.Module:
-    """The recipe's discriminator with freshly drawn weights; judges source and target joined by channel.
+def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Module:
+    """The recipe's discriminator with freshly drawn weights.
+
+    Args:
+        recipe: Describes it, and the size of the pictures.
+        channels: Of what it judges; default: source and target joined by channel.
 
     Raises:
         RecipeError: It is too deep for the size of the pictures it would judge.
     """
     codec, spec = build_codec(recipe), recipe.discriminator
-    channels = codec.source_channels + codec.target_channels
+    channels = channels or codec.source_channels + codec.target_channels
     network: PatchGan | PixelGan
     match spec.kind:
         case "patchgan":

@@ -20,7 +20,7 @@ from tintype.errors import RecipeError
 from tintype.recipe.schema import Recipe
 
 _MAX_BYTES = 1 << 20
-_TEXTS = ("name", "description", "path", "path_b")  # taken as they stand: a folder may be called 2024
+_TEXTS = ("name", "description", "path", "path_b", "init_from")  # taken as they stand: a folder may be called 2024
 
 
 def preset_names() -> list[str]:
@@ -178,7 +178,8 @@ def _number(text: str) -> str | float:
 
 def _explain(error: ErrorDetails) -> str:
     """One line for one pydantic error: the dotted field, what came, what was needed."""
-    kinds = {"colour", "folders", "side_by_side", "rgb", "gray", "lab", "unet", "resnet", "patchgan", "pixel"}
+    kinds = {"colour", "folders", "side_by_side", "unpaired", "rgb", "gray", "lab", "unet", "resnet"}
+    kinds |= {"patchgan", "pixel", "dense", "pix2pix", "cyclegan"}
     path = [str(part) for part in error["loc"] if str(part) not in kinds]
     field = ".".join(path)
     value = error.get("input")

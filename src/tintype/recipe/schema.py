@@ -1,9 +1,9 @@
 """The recipe: everything that decides a training run, as plain frozen data.
 
 One section a concern; a field that chooses between alternatives is called `kind` and the alternatives are tagged
-unions; those of networks are in `networks.py`. Nothing here imports torch or touches a file. `load.py` reads recipes,
-`presets/` holds the built-in ones; the builders of each layer (`networks.build_generator`, `image.codec.build_codec`,
-...) turn sections into objects.
+unions; those of networks and methods are in `networks.py` and `methods.py`. Nothing here imports torch or touches a
+file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of each layer
+(`networks.build_generator`, `image.codec.build_codec`, ...) turn sections into objects.
 """
 
 from __future__ import annotations
@@ -14,10 +14,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tintype.recipe.methods import MethodSpec, Pix2PixSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, PatchGanSpec, UNetSpec
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
+Direction = Literal["ab", "ba"]
 
 
 # --- data ------------------------------------------------------------------------------------------------------------
@@ -87,27 +89,36 @@ class FoldersData(_DataBase):
 
     kind: Literal["folders"] = "folders"
     path_b: str = Field("", description="Folder of the second domain; empty: PATH/A and PATH/B.")
-    direction: Literal["ab", "ba"] = Field("ab", description="Which domain is the source.")
+    direction: Direction = Field("ab", description="Which domain is the source.")
 
 
 class SideBySideData(_DataBase):
     """Files that hold A in their left and B in their right half, in train/ val/ test/ or in one folder."""
 
     kind: Literal["side_by_side"] = "side_by_side"
-    direction: Literal["ab", "ba"] = Field("ab", description="Which half is the source.")
+    direction: Direction = Field("ab", description="Which half is the source.")
 
 
-DataSpec = Annotated[ColourData | FoldersData | SideBySideData, Field(discriminator="kind")]
+class UnpairedData(_DataBase):
+    """Two domains without partners: PATH/trainA, trainB, testA, ...; PATH/A and B; one .npz; or `path` and `path_b`."""
+
+    kind: Literal["unpaired"] = "unpaired"
+    path_b: str = Field("", description="Folder or .npz of the second domain; empty: both lie in `path`.")
+
+
+DataSpec = Annotated[ColourData | FoldersData | SideBySideData | UnpairedData, Field(discriminator="kind")]
 
 
 # --- codec -----------------------------------------------------------------------------------------------------------
 
 
 class RgbCodec(Section):
-    """Target is RGB in [-1, 1]; the source is RGB too, or one grey channel."""
+    """Target is RGB in [-1, 1]; the source is RGB too, or grey."""
 
     kind: Literal["rgb"] = "rgb"
-    source: Literal["grey", "rgb"] = Field("rgb", description="What the network sees.")
+    source: Literal["grey", "grey3", "rgb"] = Field(
+        "rgb", description="What the network sees; grey is one channel, grey3 the same three times."
+    )
     grey: Grey = Field("rec601", description="How a colour picture is turned grey.")
 
 
@@ -131,34 +142,7 @@ class LabCodec(Section):
 CodecSpec = Annotated[RgbCodec | GrayCodec | LabCodec, Field(discriminator="kind")]
 
 
-# --- method, optimiser, training, evaluation -------------------------------------------------------------------------
-
-
-class Pix2PixSpec(Section):
-    """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
-
-    kind: Literal["pix2pix"] = "pix2pix"
-    adversarial: Literal["vanilla", "lsgan", "hinge"] = Field(
-        "vanilla", description="Cross-entropy from logits, least squares, or hinge."
-    )
-    lambda_adversarial: float = Field(
-        1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
-    )
-    lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error in model space.")
-    lambda_discriminator: float = Field(
-        0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
-    )
-
-    @model_validator(mode="after")
-    def _has_a_loss(self) -> Pix2PixSpec:
-        if self.lambda_adversarial == 0 and self.lambda_l1 == 0:
-            raise ValueError(
-                "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
-            )
-        return self
-
-
-MethodSpec = Pix2PixSpec
+# --- optimiser, training, evaluation ---------------------------------------------------------------------------------
 
 
 class DecaySpec(Section):
@@ -236,8 +220,10 @@ class InferenceSpec(Section):
 class EvaluationSpec(Section):
     """How the result is judged."""
 
-    best_by: Literal["psnr", "ssim", "ciede2000", "last"] = Field(
-        "psnr", description="Validation score that chooses the exported checkpoint; 'last' takes the final one."
+    best_by: Literal["psnr", "ssim", "ciede2000", "last"] | None = Field(
+        None,
+        description="Validation score that chooses the exported checkpoint; 'last' takes the final one. Default: psnr "
+        "for methods that learn from pairs, last for the others.",
     )
     size: int | None = Field(
         None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
@@ -289,6 +275,40 @@ class Recipe(Section):
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")
         return self
+
+    @model_validator(mode="after")
+    def _method_fits(self) -> Recipe:
+        method = self.method
+        if method.kind == "pix2pix":
+            if self.data.kind == "unpaired":
+                raise ValueError("method.kind=pix2pix needs pairs, data.kind=unpaired has none: use cyclegan")
+            return self
+        if self.codec.kind == "lab":
+            raise ValueError(
+                "method.kind=cyclegan translates whole pictures both ways, codec.kind=lab makes chroma alone: use "
+                "codec.kind=rgb with codec.source=grey3"
+            )
+        if method.lambda_identity > 0 and getattr(self.codec, "source", "") == "grey":
+            raise ValueError(
+                "method.lambda_identity needs generators with as many channels in as out: use codec.source=grey3, or "
+                "method.lambda_identity=0"
+            )
+        if self.evaluation.best_by not in (None, "last"):
+            raise ValueError(
+                f"evaluation.best_by={self.evaluation.best_by} needs a method that learns from pairs; cyclegan ships "
+                "the last networks: leave it out"
+            )
+        return self
+
+    @property
+    def best_by(self) -> Literal["psnr", "ssim", "ciede2000", "last"]:
+        """Validation score that chooses the exported checkpoint, or "last"."""
+        return self.evaluation.best_by or ("psnr" if self.method.kind == "pix2pix" else "last")
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """The directions that are trained; a method of two names its files by them."""
+        return ("ab",) if self.method.kind == "pix2pix" else ("ab", "ba")
 
     @property
     def generator_multiple(self) -> int:

@@ -11,13 +11,13 @@ import torch
 from lightning_fabric import Fabric
 
 from tintype.console import Reporter
-from tintype.data.dataset import PairedData, open_data
+from tintype.data.dataset import PictureSet, open_data
 from tintype.errors import DataError, RecipeMismatchError, UsageError
 from tintype.methods import Method, build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
-from tintype.training.preview import Preview
+from tintype.training.preview import build_preview
 from tintype.training.rundir import RunDir
 from tintype.training.schedule import idle_settings, schedule_notes, total_steps
 from tintype.training.trainer import Trainer
@@ -72,7 +72,7 @@ def train(
             return _train(resolved, method, data, run, fabric, say)
 
 
-def _train(recipe: Recipe, method: Method, data: PairedData, run: RunDir, fabric: Fabric, say: Reporter) -> bool:
+def _train(recipe: Recipe, method: Method, data: PictureSet, run: RunDir, fabric: Fabric, say: Reporter) -> bool:
     run.write_environment(str(fabric.device), torch.get_num_threads())
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
     say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
@@ -81,7 +81,7 @@ def _train(recipe: Recipe, method: Method, data: PairedData, run: RunDir, fabric
     for note in notes:
         say.line(f"note: {note}")
 
-    trainer = Trainer(recipe, method, data, run, fabric, say, Preview(recipe, data, run, fabric.device))
+    trainer = Trainer(recipe, method, data, run, fabric, say, build_preview(recipe, data, run, fabric.device))
     if run.last.exists():
         trainer.resume()
         say.line(f"going on from step {trainer.step}")
@@ -92,7 +92,7 @@ def _train(recipe: Recipe, method: Method, data: PairedData, run: RunDir, fabric
     return True
 
 
-def _keep_split(run: RunDir, data: PairedData, new: bool) -> None:
+def _keep_split(run: RunDir, data: PictureSet, new: bool) -> None:
     """Write the split into a new run; refuse to go on with other pictures than the run began with."""
     recorded = None if new else run.read_split()
     if recorded is None:

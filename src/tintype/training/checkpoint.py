@@ -18,7 +18,7 @@ import torch
 from tintype.atomic import atomic_path
 from tintype.errors import CheckpointError, OutputError
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 def save_checkpoint(path: Path, content: dict[str, Any]) -> None:

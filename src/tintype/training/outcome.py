@@ -1,38 +1,29 @@
-"""The end of a run: pick the network, measure its strength, write the model files, score them and draw panels."""
+"""The end of a run: pick the networks, measure their strength, write the model files, and have them scored."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
+import numpy as np
 from torch import nn
 
-from tintype.atomic import make_folder
 from tintype.console import Reporter
-from tintype.data.dataset import Pair, PairedData
+from tintype.data.dataset import Pair, PictureSet
+from tintype.data.source import Domain
 from tintype.errors import CheckpointError
-from tintype.evaluation import (
-    Scores,
-    calibrate_strength,
-    choose_panels,
-    evaluate,
-    fit_baselines,
-    format_scores,
-)
-from tintype.image.file import write_image
-from tintype.image.grid import panel
-from tintype.inference.modelfile import write_safetensors
+from tintype.evaluation import Scores, calibrate_strength, fit_baselines, format_scores
+from tintype.inference.modelfile import ModelCard, write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
-from tintype.recipe.schema import Recipe
+from tintype.recipe.schema import Direction
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.preview import make_card
 from tintype.training.rundir import write_text
+from tintype.training.scoring import draw_panels, score
 from tintype.training.trainer import Trainer
 
 _BASELINE_PICTURES = 2000
@@ -41,110 +32,101 @@ _BASELINE_PICTURES = 2000
 _CALIBRATION_PICTURES = 200
 """Validation pictures that the strength is measured on at most, likewise."""
 
-_LONGEST_STEM = 60  # letters of a picture's name in the name of its panel: file systems allow 255 bytes
+BACK = {"_ab": "_ba", "_ba": "_ab"}
+"""Suffix of the model of the other direction."""
 
 
 def conclude(trainer: Trainer, notes: list[str]) -> None:
     """Turn a finished training into models and scores in the run folder; done again, it gives the same again."""
     recipe, data, run, say = trainer.recipe, trainer.data, trainer.run, trainer.reporter
-    size = recipe.evaluation.size or recipe.data.size
-    baselines = fit_baselines(
-        (pair.target for pair in _watched(say, "fitting baselines", data, "train", size, _BASELINE_PICTURES)),
-        grey=recipe.codec.grey,
-    )
-    for suffix, name in trainer.method.exports.items():
-        network, step = _chosen(trainer, name, notes)
-        card = make_card(recipe, network, step, baselines)
-        runtime = TorchRuntime(network, trainer.fabric.device)
-        strength = calibrate_strength(
-            Translator.from_runtime(runtime, card),
-            _watched(say, "measuring the strength of colour", data, "validation", size, _CALIBRATION_PICTURES),
-        )
-        card = card.model_copy(update={"strength": strength, "split": {"digest": data.split.digest}})
+    networks, step = _chosen(trainer, notes)
+    made: list[tuple[Direction, str, ModelCard, dict[str, np.ndarray]]] = []
+    for direction, (suffix, network) in zip(recipe.directions, networks.items(), strict=True):
+        card = _card(trainer, network, step, direction)
         state = {name: value.cpu().numpy() for name, value in network.state_dict().items()}
         write_safetensors(run.model(suffix, "safetensors"), state, card)
         export_onnx(network, card, run.model(suffix, "onnx"))
+        made.append((direction, suffix, card, state))
 
-        part = "test" if data.split.test else "validation"
-        if part == "validation":
-            notes = [
-                *notes,
-                "no test pictures: scored on those that chose the checkpoint and the strength, which flatters",
-            ]
-        if not getattr(data.split, part):
-            say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
-            continue
-        scores = _score(trainer, suffix, part, size)
+    part = "test" if data.split.test else "validation"
+    if part == "validation":
+        notes = [
+            *notes,
+            "no test pictures: scored on those that chose the checkpoint and the strength, which flatters",
+        ]
+    if not getattr(data.split, part):
+        say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
+        return
+    size = recipe.evaluation.size or recipe.data.size
+    for direction, suffix, card, state in made:
+        model = Translator(run.model(suffix, "onnx"))
+        back = Translator(run.model(BACK[suffix], "onnx")) if suffix else None
+        say.begin(f"scoring {part} pictures", None)
+        scores = score(model, back, data, part, size, progress=say.update)
+        say.end()
+        scores = dataclasses.replace(scores, panels=draw_panels(scores, model, back, data, part, size, run))
         card = card.model_copy(update={"scores": _summary(scores)})
         write_safetensors(run.model(suffix, "safetensors"), state, card)
         replace_card(run.model(suffix, "onnx"), card)
-        write_text(run.scores, json.dumps({**scores.to_dict(), "notes": [*scores.notes, *notes]}, indent=1) + "\n")
+        content = {**scores.to_dict(), "notes": [*scores.notes, *notes]}
+        write_text(run.scores(suffix), json.dumps(content, indent=1) + "\n")
+        if suffix:
+            say.line(f"direction {direction}:")
         say.line(format_scores(scores))
 
 
-def _chosen(trainer: Trainer, name: str, notes: list[str]) -> tuple[nn.Module, int]:
-    """The network of the best validation, or of the last step where the recipe says so or nothing was validated."""
-    network = trainer.shipped(name)
-    if trainer.best.step == 0:
-        return network, trainer.step
-    try:
-        content = load_checkpoint(trainer.run.best)
-        network.load_state_dict(content["networks"][name])
-    except (CheckpointError, RuntimeError, KeyError) as error:
-        notes.append(f"the network of the last step was taken, not the best one: {error}")
-        trainer.reporter.line(f"note: {notes[-1]}")
-        return network, trainer.step
-    return network, content["step"]
+def _card(trainer: Trainer, network: nn.Module, step: int, direction: Direction) -> ModelCard:
+    """The card with what is measured on training and validation pictures."""
+    recipe, data, say = trainer.recipe, trainer.data, trainer.reporter
+    size = recipe.evaluation.size or recipe.data.size
+    baselines = fit_baselines(_targets(say, data, direction, size), grey=recipe.codec.grey)
+    card = make_card(recipe, network, step, direction, baselines)
+    strength = calibrate_strength(
+        Translator.from_runtime(TorchRuntime(network, trainer.fabric.device), card),
+        _watched(say, data, "validation", size),
+    )
+    return card.model_copy(update={"strength": strength, "split": {"digest": data.split.digest}})
 
 
-def _watched(say: Reporter, what: str, data: PairedData, part: str, size: int, limit: int | None) -> Iterator[Pair]:
-    """Evaluation pictures, with progress."""
-    total = min(len(getattr(data.split, part)), limit or sys.maxsize)
-    say.begin(what, total)
-    for done, pair in enumerate(data.pictures(part, size, limit), start=1):
+def _watched(say: Reporter, data: PictureSet, part: str, size: int) -> Iterator[Pair]:
+    """Pairs to measure the strength on, with progress."""
+    total = min(len(getattr(data.split, part)), _CALIBRATION_PICTURES)
+    say.begin("measuring the strength of colour", total)
+    for done, pair in enumerate(data.pictures(part, size, _CALIBRATION_PICTURES), start=1):
         yield pair
         say.update(done, total)
     say.end()
 
 
-def _score(trainer: Trainer, suffix: str, part: str, size: int) -> Scores:
-    """Scores of the shipped model, with panels of its best, median and worst picture."""
-    data, run = trainer.data, trainer.run
-    translator = Translator(run.model(suffix, "onnx"))
-    scores = evaluate(
-        translator,
-        _watched(trainer.reporter, f"scoring {part} pictures", data, part, size, None),
-        protocol=protocol(data.recipe, part, size, data.split.digest),
-    )
-    choices = choose_panels(scores)
-    wanted = {choice.name for choice in choices}
-    chosen = {pair.name: pair for pair in data.pictures(part, size) if pair.name in wanted}
-    make_folder(run.panels)
-    for old in run.panels.glob("*.png"):
-        old.unlink()
-    panels = []
-    for number, choice in enumerate(choices, start=1):
-        pair = chosen[choice.name]
-        file = run.panels / f"{number:02d}-{Path(choice.name).stem[:_LONGEST_STEM]}.png"
-        row = [pair.source, translator.predict(pair.source).render(), pair.target]
-        write_image(file, panel([row], ["source", "generated", "truth"], cell=256))
-        panels.append({**dataclasses.asdict(choice), "file": file.relative_to(run.root).as_posix()})
-    return dataclasses.replace(scores, panels=tuple(panels))
+def _targets(say: Reporter, data: PictureSet, direction: Direction, size: int) -> Iterator[np.ndarray]:
+    """Training pictures `h w 3` of the domain that a direction translates to, with progress."""
+    domain: Domain = "B" if direction == "ab" else "A"
+    total = min(data.domain_count(domain, "train"), _BASELINE_PICTURES)
+    say.begin("fitting baselines", total)
+    for done, one in enumerate(data.domain(domain, "train", size, _BASELINE_PICTURES), start=1):
+        yield np.broadcast_to(one.picture, (*one.picture.shape[:2], 3))
+        say.update(done, total)
+    say.end()
 
 
-def protocol(recipe: Recipe, part: str, size: int, digest: str | None) -> dict[str, Any]:
-    """How evaluation pictures were made, for the scores."""
-    return {
-        "size": size,
-        "crop": "centre",
-        "resize_kernel": "lanczos3",
-        "split": part,
-        "split_digest": digest,
-        "grey": recipe.codec.grey,
-    }
+def _chosen(trainer: Trainer, notes: list[str]) -> tuple[dict[str, nn.Module], int]:
+    """The networks of the best validation, or of the last step where the recipe says so or nothing was validated."""
+    networks = trainer.shipped()
+    if trainer.best.step == 0:
+        return networks, trainer.step
+    try:
+        content = load_checkpoint(trainer.run.best)
+        for suffix, network in networks.items():
+            network.load_state_dict(content["networks"][suffix])
+    except (CheckpointError, RuntimeError, KeyError) as error:
+        notes.append(f"the network of the last step was taken, not the best one: {error}")
+        trainer.reporter.line(f"note: {notes[-1]}")
+        return networks, trainer.step
+    return networks, content["step"]
 
 
 def _summary(scores: Scores) -> dict[str, Any]:
     """What of the scores goes into the model file: all but the single pictures."""
     data = scores.to_dict()
-    return {key: data[key] for key in ("protocol", "pictures", "coloured", "grey", "rows", "grey_pictures", "verdict")}
+    kept = ("protocol", "pictures", "coloured", "grey", "rows", "grey_pictures", "consistency", "verdict")
+    return {key: data[key] for key in kept}

@@ -1,17 +1,22 @@
 """What a run shows of itself while it trains: validation scores and sample panels, through the `Translator`.
 
-Both use a fixed set of validation pictures, held in memory.
+Both use a fixed set of validation pictures, held in memory. Networks come by the suffix of their file: one "" for
+methods of one direction, "_ab" and "_ba" for those of two.
 """
 
 from __future__ import annotations
+
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
 
 from tintype import __version__
-from tintype.data.dataset import PairedData
-from tintype.evaluation import COLOURED_THRESHOLD, BaselineConstants, Task, colourises
+from tintype.consistency import judge_consistency
+from tintype.data.dataset import Pair, PictureSet, Single
+from tintype.data.source import Domain
+from tintype.evaluation import COLOURED_THRESHOLD, BaselineConstants, Task
 from tintype.image.codec import build_codec
 from tintype.image.file import write_image
 from tintype.image.grid import panel
@@ -19,55 +24,173 @@ from tintype.inference.modelfile import ModelCard
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.metrics.colour import mean_chroma
-from tintype.recipe.schema import Recipe
+from tintype.recipe.schema import Direction, Recipe
 from tintype.training.rundir import RunDir
 
 _VALIDATION_PICTURES = 64
 """At most so many are scored at each validation, evenly spaced over the set; the final scores use all."""
 
+_VALIDATION_CYCLES = 16
+"""The same for pictures that go there and back, two large networks each."""
 
-class Preview:
-    """Scores and draws a network during training."""
+Networks = dict[str, nn.Module]
 
-    def __init__(self, recipe: Recipe, data: PairedData, run: RunDir, device: torch.device) -> None:
+
+class Preview(Protocol):
+    """Scores and draws networks during training."""
+
+    def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
+        """Mean scores over validation pictures; None without any."""
+        ...
+
+    def draw(self, networks: Networks, step: int) -> list[str]:
+        """Write panels; returns their paths in the run folder."""
+        ...
+
+
+def build_preview(recipe: Recipe, data: PictureSet, run: RunDir, device: torch.device) -> Preview:
+    """The preview that fits the recipe's method."""
+    match recipe.method.kind:
+        case "pix2pix":
+            return PairedPreview(recipe, data, run, device)
+        case "cyclegan":
+            return TwoWayPreview(recipe, data, run, device)
+
+
+class PairedPreview:
+    """One direction: source, generated, truth."""
+
+    def __init__(self, recipe: Recipe, data: PictureSet, run: RunDir, device: torch.device) -> None:
         self.recipe, self.run, self.device = recipe, run, device
         size = recipe.evaluation.size or recipe.data.size
-        pairs = list(data.pictures("validation", size, limit=_VALIDATION_PICTURES))
-        coloured = [pair for pair in pairs if mean_chroma(pair.target) >= COLOURED_THRESHOLD]
-        self._judged = coloured or pairs if colourises(build_codec(recipe)) else pairs
+        self._judged = _judged(recipe, list(data.pictures("validation", size, limit=_VALIDATION_PICTURES)))
         self._samples = self._judged[: recipe.training.sample_count]
 
-    def validate(self, network: nn.Module, step: int) -> dict[str, float] | None:
-        """Mean scores over the validation pictures (those with colour, in a task that colours); None without any."""
-        if not self._judged:
-            return None
-        task = Task(self._translator(network, step))
-        scored = [task.score(pair, None, {"model": 1.0}, dial_strengths=()).picture for pair in self._judged]
-        metrics = ("psnr", "ssim", "ciede2000", "colourfulness")
-        scores = {name: float(np.mean([getattr(one.figures["model"], name) for one in scored])) for name in metrics}
-        scores["truth_colourfulness"] = float(np.mean([one.truth_colourfulness for one in scored]))
-        reference = float(np.mean([one.figures[task.reference].psnr for one in scored]))
-        return scores | {f"{task.reference.replace(' ', '_')}_psnr": reference}
+    def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
+        """Scores over the validation pictures (those with colour, in a task that colours)."""
+        return paired_scores(_translator(self.recipe, networks[""], "ab", step, self.device), self._judged)
 
-    def draw(self, network: nn.Module, step: int, suffix: str) -> str | None:
-        """Write a panel of source, generated and truth; returns its path in the run folder, None without pictures."""
+    def draw(self, networks: Networks, step: int) -> list[str]:
+        """A panel of source, generated and truth."""
         if not self._samples:
-            return None
-        translator = self._translator(network, step)
+            return []
+        translator = _translator(self.recipe, networks[""], "ab", step, self.device)
         rows = [[pair.source, translator.predict(pair.source).render(), pair.target] for pair in self._samples]
-        path = self.run.samples / f"step-{step:06d}{suffix}.png"
-        write_image(path, panel(rows, ["source", f"step {step:,}", "truth"]))
-        return path.relative_to(self.run.root).as_posix()
-
-    def _translator(self, network: nn.Module, step: int) -> Translator:
-        return Translator.from_runtime(TorchRuntime(network, self.device), make_card(self.recipe, network, step))
+        return [_write(self.run, f"step-{step:06d}.png", rows, ["source", f"step {step:,}", "truth"])]
 
 
-def make_card(recipe: Recipe, network: nn.Module, step: int, baselines: BaselineConstants | None = None) -> ModelCard:
+class TwoWayPreview:
+    """Both directions: real, translated, reconstructed, identity where channels allow it, truth where there is one."""
+
+    def __init__(self, recipe: Recipe, data: PictureSet, run: RunDir, device: torch.device) -> None:
+        self.recipe, self.run, self.device = recipe, run, device
+        size, count = recipe.evaluation.size or recipe.data.size, recipe.training.sample_count
+        pairs = list(data.pictures("validation", size, limit=_VALIDATION_PICTURES))
+        self._judged = _judged(recipe, pairs)
+        self._domains: dict[Domain, list[Single]] = {"A": [], "B": []}
+        self._truths: dict[Domain, list[np.ndarray]] = {"A": [], "B": []}
+        if pairs:
+            self._domains["A"] = [Single(pair.name, pair.source) for pair in self._judged]
+            self._domains["B"] = [Single(pair.name, pair.target) for pair in self._judged]
+            self._truths["A"] = [pair.target for pair in self._judged]
+            self._truths["B"] = [pair.source for pair in self._judged]
+        else:
+            for domain, pictures in self._domains.items():
+                pictures += data.domain(domain, "validation", size, limit=max(count, _VALIDATION_CYCLES))
+        self._count = count
+
+    def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
+        """Cycle and identity of both directions; paired scores of A to B where pictures have partners."""
+        scores: dict[str, float] = {}
+        translators = self._translators(networks, step)
+        for direction, domain, other in _WAYS:
+            sources, targets = (self._domains[one][:_VALIDATION_CYCLES] for one in (domain, other))
+            if not sources and not targets:
+                continue
+            result = judge_consistency(
+                translators[direction], translators[_back(direction)], sources, targets, resamples=2
+            )
+            for name, likeness in (("cycle", result.cycle), ("identity", result.identity), ("change", result.change)):
+                if likeness is not None:
+                    scores[f"{name}_{direction}_psnr"] = likeness.psnr.mean
+        scores |= paired_scores(translators["ab"], self._judged) or {}
+        return scores or None
+
+    def draw(self, networks: Networks, step: int) -> list[str]:
+        """A panel for each direction."""
+        translators, files = self._translators(networks, step), []
+        for direction, domain, other in _WAYS:
+            ahead, back = translators[direction], translators[_back(direction)]
+            rows = []
+            for number, single in enumerate(self._domains[domain][: self._count]):
+                made = ahead.predict(single.picture).render()
+                row = [single.picture, made, back.predict(made).render()]
+                if ahead.codec.source_channels == ahead.codec.target_channels:
+                    row.append(back.predict(single.picture).render())
+                rows.append([*row, *self._truths[domain][number : number + 1]])
+            if rows:
+                labels = [f"{domain}, real", f"to {other}, step {step:,}", f"back to {domain}", f"{domain}, identity"]
+                labels = labels[: len(rows[0]) - bool(self._truths[domain])]
+                if self._truths[domain]:
+                    labels.append("truth")
+                files.append(_write(self.run, f"step-{step:06d}_{direction}.png", rows, labels))
+        return files
+
+    def _translators(self, networks: Networks, step: int) -> dict[Direction, Translator]:
+        return {way: _translator(self.recipe, networks[f"_{way}"], way, step, self.device) for way, _, _ in _WAYS}
+
+
+_WAYS: tuple[tuple[Direction, Domain, Domain], ...] = (("ab", "A", "B"), ("ba", "B", "A"))
+
+
+def _back(direction: Direction) -> Direction:
+    return "ba" if direction == "ab" else "ab"
+
+
+def paired_scores(translator: Translator, pairs: list[Pair]) -> dict[str, float] | None:
+    """Mean scores over pairs beside the reference baseline; None without pairs."""
+    if not pairs:
+        return None
+    task = Task(translator)
+    scored = [task.score(pair, None, {"model": 1.0}, dial_strengths=()).picture for pair in pairs]
+    metrics = ("psnr", "ssim", "ciede2000", "colourfulness")
+    scores = {name: float(np.mean([getattr(one.figures["model"], name) for one in scored])) for name in metrics}
+    scores["truth_colourfulness"] = float(np.mean([one.truth_colourfulness for one in scored]))
+    reference = float(np.mean([one.figures[task.reference].psnr for one in scored]))
+    return scores | {f"{task.reference.replace(' ', '_')}_psnr": reference}
+
+
+def _judged(recipe: Recipe, pairs: list[Pair]) -> list[Pair]:
+    """In a task that colours, the pairs whose truth has colour, if there are any."""
+    if not build_codec(recipe).colourises:
+        return pairs
+    return [pair for pair in pairs if mean_chroma(pair.target) >= COLOURED_THRESHOLD] or pairs
+
+
+def _write(run: RunDir, name: str, rows: list[list[np.ndarray]], labels: list[str]) -> str:
+    path = run.samples / name
+    write_image(path, panel(rows, labels))
+    return path.relative_to(run.root).as_posix()
+
+
+def _translator(
+    recipe: Recipe, network: nn.Module, direction: Direction, step: int, device: torch.device
+) -> Translator:
+    return Translator.from_runtime(TorchRuntime(network, device), make_card(recipe, network, step, direction))
+
+
+def make_card(
+    recipe: Recipe,
+    network: nn.Module,
+    step: int,
+    direction: Direction = "ab",
+    baselines: BaselineConstants | None = None,
+) -> ModelCard:
     """The card of a network of a recipe after `step` steps."""
     return ModelCard(
         tintype_version=__version__,
         recipe=recipe,
+        direction=direction,
         step=step,
         images_seen=step * recipe.training.batch_size,
         multiple_of=network.multiple_of,

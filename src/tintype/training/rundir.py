@@ -52,13 +52,16 @@ class RunDir:
         self.samples = self.root / "samples"
         self.panels = self.root / "evaluation" / "panels"
         self.split = self.root / "split.json"
-        self.scores = self.root / "scores.json"
         self.report = self.root / "report.html"
         self.tensorboard = self.root / "tensorboard"
 
     def model(self, suffix: str, kind: str) -> Path:
         """Model file: `suffix` is "" or "_ab", `kind` onnx or safetensors."""
         return self.root / f"model{suffix}.{kind}"
+
+    def scores(self, suffix: str) -> Path:
+        """Scores on the test pictures: `suffix` like that of the model."""
+        return self.root / f"scores{suffix}.json"
 
     def check(self, recipe: Recipe) -> Recipe | None:
         """Find out whether a run of `recipe` may begin or go on here; nothing is written yet.

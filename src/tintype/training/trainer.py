@@ -20,7 +20,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from tintype.console import Reporter
-from tintype.data.dataset import PairedData
+from tintype.data.dataset import PictureSet
 from tintype.errors import CheckpointError, NonFiniteLossError, OutOfMemoryError
 from tintype.methods import Batch, Method, Phase
 from tintype.recipe.schema import OptimiserSpec, Recipe
@@ -52,7 +52,7 @@ class Trainer:
         self,
         recipe: Recipe,
         method: Method,
-        data: PairedData,
+        data: PictureSet,
         run: RunDir,
         fabric: Fabric,
         reporter: Reporter,
@@ -82,9 +82,12 @@ class Trainer:
         self._stop = False
         self._shown = ""
 
-    def shipped(self, name: str) -> nn.Module:
-        """The network that is validated and exported: the moving average where there is one."""
-        return self.ema[name].network if self.ema else _bare(self.method.networks[name])
+    def shipped(self) -> dict[str, nn.Module]:
+        """The networks that are validated and exported, by suffix: the moving averages where there are any."""
+        return {
+            suffix: self.ema[name].network if self.ema else _bare(self.method.networks[name])
+            for suffix, name in self.method.exports.items()
+        }
 
     def resume(self) -> None:
         """Go on from the last checkpoint of the run folder.
@@ -101,6 +104,7 @@ class Trainer:
                 self.optimisers[name].load_state_dict(state)
             for name, state in content["ema"].items():
                 self.ema[name].network.load_state_dict(state)
+            self.method.remember(content["method"])
             self.meter.restore(content["meter"])
             self.best = Best(**content["best"])
             self._journal_length = content["journal_length"]
@@ -175,12 +179,10 @@ class Trainer:
 
     def train_step(self) -> None:
         """One batch through all phases that are due."""
-        batch = Batch(
-            *(
-                part.contiguous(memory_format=self.memory_format)
-                for part in self.data.batch(self.step, self.fabric.device)
-            )
+        source, target = (
+            part.contiguous(memory_format=self.memory_format) for part in self.data.batch(self.step, self.fabric.device)
         )
+        batch = Batch(source, target, self.step)
         factor = rate_factor(self.recipe, self.step, self.data.count)
         with self.fabric.autocast():
             out = self.method.forward(batch)
@@ -214,6 +216,7 @@ class Trainer:
                 "networks": {name: _bare(network).state_dict() for name, network in self.method.networks.items()},
                 "optimisers": {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()},
                 "ema": {name: average.network.state_dict() for name, average in self.ema.items()},
+                "method": self.method.memory(),
                 "meter": meter,
                 "best": {"step": self.best.step, "score": self.best.score},
                 "journal_length": self.journal.length,
@@ -264,25 +267,23 @@ class Trainer:
 
     def _sample(self) -> None:
         self._require_finite()
-        for suffix, name in self.method.exports.items():
-            file = self.preview.draw(self.shipped(name), self.step, suffix)
-            if file is not None:
-                self.journal.write("sample", self.step, file=file)
+        for file in self.preview.draw(self.shipped(), self.step):
+            self.journal.write("sample", self.step, file=file)
         self._restart_clock()
 
     def _validate(self) -> None:
         self._require_finite()
-        scores = self.preview.validate(self.shipped(next(iter(self.method.exports.values()))), self.step)
+        scores = self.preview.validate(self.shipped(), self.step)
         if scores is None:
             return
-        best_by = self.recipe.evaluation.best_by
+        best_by = self.recipe.best_by
         better = False
         if best_by != "last":
             score = -scores[best_by] if best_by == "ciede2000" else scores[best_by]
             better = self.best.score is None or score > self.best.score
             if better:
                 self.best = Best(self.step, score)
-                networks = {name: self.shipped(name).state_dict() for name in self.method.exports.values()}
+                networks = {suffix: network.state_dict() for suffix, network in self.shipped().items()}
                 save_checkpoint(self.run.best, {"step": self.step, "networks": networks})
         self.journal.write("validation", self.step, scores=scores, best=better, time=time.time())
         self.journal.scalars(self.step, {f"validation/{name}": value for name, value in scores.items()})

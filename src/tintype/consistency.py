@@ -1,0 +1,118 @@
+"""Scores without pairs: whether a picture survives the way there and back, and whether one that is there already stays.
+
+Both say that content is kept, neither that a translation is good: a model that changes nothing has perfect scores.
+That is why the change that it makes stands beside them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from tintype import __version__
+from tintype.errors import DataError
+from tintype.image.color import Array
+from tintype.metrics.fidelity import psnr, ssim
+from tintype.metrics.interval import bootstrap_interval
+from tintype.metrics.scores import Consistency, Likeness, Scores
+
+if TYPE_CHECKING:
+    from tintype.inference.translator import Translator
+
+
+class SinglePicture(Protocol):
+    """A picture of one domain, display `h w 1|3` in [0, 1]."""
+
+    @property
+    def name(self) -> str:
+        """Unique among the pictures of its domain."""
+        ...
+
+    @property
+    def picture(self) -> np.ndarray:
+        """What is shown to a model."""
+        ...
+
+
+def judge_consistency(
+    model: Translator,
+    back: Translator | None,
+    sources: Iterable[SinglePicture],
+    targets: Iterable[SinglePicture],
+    *,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> Consistency:
+    """Judge one direction of an unpaired translator.
+
+    Args:
+        model: The direction that is judged.
+        back: The other direction.
+        sources: Pictures of the domain that the model translates from, taken one at a time.
+        targets: Pictures of the domain that it translates to.
+        resamples: Bootstrap resamples for each interval.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        DataError: There are no pictures at all.
+    """
+    cycle, change, identity = [], [], []
+    for one in sources:
+        source = as_shown(one.picture, model.codec.source_from)
+        translated = model.predict(source).render()
+        if source.shape == translated.shape:
+            change.append(_figures(source, translated))
+        if back is not None:
+            cycle.append(_figures(source, back.predict(translated).render()))
+    if model.codec.source_channels == model.codec.target_channels:
+        for one in targets:
+            target = as_shown(one.picture, model.codec.target_from)
+            identity.append(_figures(target, model.predict(target).render()))
+    if not (cycle or change or identity):
+        raise DataError("evaluation: no pictures to judge, at least one is needed in either domain")
+
+    def likeness(figures: Sequence[tuple[float, float]]) -> Likeness | None:
+        if not figures:
+            return None
+        decibels, similarity = (
+            bootstrap_interval(values, resamples=resamples, seed=seed) for values in zip(*figures, strict=True)
+        )
+        return Likeness(len(figures), decibels, similarity)
+
+    return Consistency(likeness(cycle), likeness(identity), likeness(change))
+
+
+def scores_without_pairs(consistency: Consistency, pictures: int, protocol: dict[str, Any]) -> Scores:
+    """Scores of pictures that have no partners: no rows, no baselines, and a verdict that says so.
+
+    Args:
+        consistency: What could be judged.
+        pictures: Number of pictures of the source domain.
+        protocol: How they were made.
+    """
+    return Scores(
+        protocol={**protocol, "tintype": __version__},
+        pictures=pictures,
+        coloured=0,
+        grey=0,
+        reference="",
+        rows=(),
+        comparisons=(),
+        grey_pictures=None,
+        dial=(),
+        verdict="No verdict: the pictures have no partners to be compared with.",
+        notes=(),
+        per_picture=(),
+        consistency=consistency,
+    )
+
+
+def as_shown(picture: np.ndarray, side: Callable[[Array], Array]) -> np.ndarray:
+    """A display picture `h w 1|3` as one side of a codec (`source_from` or `target_from`) has it."""
+    return np.ascontiguousarray(np.moveaxis(side(np.moveaxis(picture, -1, 0)[None])[0], 0, -1))
+
+
+def _figures(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    return psnr(other, one), ssim(other, one)

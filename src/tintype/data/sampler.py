@@ -1,0 +1,154 @@
+"""Which samples make a batch, with partners or without, and their pixels in model space.
+
+A run sees one endless stream of samples: number g is sample g mod n of epoch g div n. Batches are cut from the
+stream, so every batch is full, an epoch may end inside one, and the position in the data is the step alone.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tintype.data.cache import PictureCache
+from tintype.data.transform import Placement, cut, draw_placement, epoch_order, sample_generator
+from tintype.image.codec import build_codec
+from tintype.recipe.schema import Recipe
+
+_DEVICE_SHARE = 0.25
+"""Largest part of a device's free memory that the pictures may take; beyond it they stay in the host's memory."""
+
+
+class PictureStore:
+    """All cached pictures as one flat tensor, on the device where there is room, and windows cut from it."""
+
+    def __init__(self, cache: PictureCache) -> None:
+        self.cache = cache
+
+    def cut(
+        self,
+        pictures: Sequence[int],
+        placements: list[Placement],
+        size: int,
+        device: torch.device,
+        *,
+        source: bool = False,
+    ) -> Tensor:
+        """Windows of the pictures of these numbers, or of their stored sources: display `n 3 size size` on `device`."""
+        cache, flat = self.cache, self._flat(device)
+        chosen = torch.as_tensor(np.asarray(pictures))
+        offsets, heights, widths = (
+            torch.from_numpy(table)[chosen].to(flat.device) for table in (cache.offsets, cache.heights, cache.widths)
+        )
+        if source:
+            offsets = offsets + 3 * heights * widths
+        return cut(flat, offsets, heights, widths, placements, size).to(device)
+
+    def placement(self, recipe: Recipe, picture: int, random: np.random.Generator) -> Placement:
+        """A random window of the recipe's size in a picture."""
+        height, width = int(self.cache.heights[picture]), int(self.cache.widths[picture])
+        return draw_placement(recipe.data.augment, recipe.data.size, height, width, random)
+
+    @functools.cache  # noqa: B019 - one object lives as long as a run
+    def _flat(self, device: torch.device) -> Tensor:
+        flat = torch.from_file(str(self.cache.path), shared=False, size=len(self.cache.flat), dtype=torch.uint8)
+        if device.type == "cuda" and flat.numel() < _DEVICE_SHARE * torch.cuda.mem_get_info(device)[0]:
+            return flat.to(device)
+        return flat
+
+
+class PairedSampler:
+    """Samples are pictures and their partners, cut alike; an epoch goes once through all of them."""
+
+    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray) -> None:
+        self.recipe, self.store, self.pictures = recipe, store, pictures
+        self._codec = build_codec(recipe)
+
+    @property
+    def count(self) -> int:
+        """Samples in an epoch."""
+        return len(self.pictures)
+
+    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """See `PictureSet.batch`."""
+        recipe, store = self.recipe, self.store
+        seed, batch_size, size = recipe.training.seed, recipe.training.batch_size, recipe.data.size
+        pictures, placements = [], []
+        for number in range(step * batch_size, (step + 1) * batch_size):
+            epoch, position = divmod(number, self.count)
+            index = int(self._order(epoch)[position])  # in the order of contents: names must not matter
+            picture = self.pictures[index]
+            pictures.append(picture)
+            placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, index)))
+        target = store.cut(pictures, placements, size, device)
+        if store.cache.paired:
+            source = store.cut(pictures, placements, size, device, source=True)
+        else:
+            source = self._codec.source_from(target)
+        return self._codec.encode_source(source), self._codec.encode_target(target)
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019
+    def _order(self, epoch: int) -> np.ndarray:
+        return epoch_order(self.recipe.training.seed, epoch, self.count)
+
+
+class UnpairedSampler:
+    """Samples are a picture of A and one of B drawn apart: each with an order, a crop and a flip of its own.
+
+    An epoch is as long as the larger domain and goes once through it, and through the smaller one as often as it fits.
+    Where pictures have partners, no sample joins a picture with its own, unless there is but one.
+    """
+
+    def __init__(self, recipe: Recipe, store: PictureStore, pictures_a: np.ndarray, pictures_b: np.ndarray) -> None:
+        self.recipe, self.store = recipe, store
+        self.pictures = (pictures_a, pictures_b)
+        self._codec = build_codec(recipe)
+
+    @property
+    def count(self) -> int:
+        """Samples in an epoch; 0 where a domain is empty."""
+        return max(map(len, self.pictures)) if all(map(len, self.pictures)) else 0
+
+    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+        """See `PictureSet.batch`."""
+        batch_size = self.recipe.training.batch_size
+        numbers = range(step * batch_size, (step + 1) * batch_size)
+        stored = self.store.cache.paired  # only then are there pictures of A apart from those of B
+        a, b = (self._windows(domain, numbers, device, source=stored and domain == 0) for domain in (0, 1))
+        return self._codec.encode_source(a), self._codec.encode_target(b)
+
+    def _windows(self, domain: int, numbers: range, device: torch.device, *, source: bool) -> Tensor:
+        pictures, placements = [], []
+        for number in numbers:
+            epoch, position = divmod(number, self.count)
+            picture = self.pictures[domain][self._orders(epoch)[domain][position]]
+            random = sample_generator(self.recipe.training.seed, epoch, 2 * position + domain)
+            pictures.append(picture)
+            placements.append(self.store.placement(self.recipe, picture, random))
+        return self.store.cut(pictures, placements, self.recipe.data.size, device, source=source)
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019
+    def _orders(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each sample of an epoch, which picture of A and of B it takes."""
+        a, b = (self._order(epoch, domain) for domain in (0, 1))
+        if np.array_equal(*self.pictures):
+            _part_partners(a, b)
+        return a[: self.count], b[: self.count]
+
+    def _order(self, epoch: int, domain: int) -> np.ndarray:
+        """As many orders of a domain, one after the other, as an epoch needs."""
+        own = len(self.pictures[domain])
+        turns = range(-(-self.count // own))
+        seed = self.recipe.training.seed
+        return np.concatenate([epoch_order(seed, epoch, own, 2 * turn + domain) for turn in turns])
+
+
+def _part_partners(a: np.ndarray, b: np.ndarray) -> None:
+    """Exchange entries of the permutation `b` until it agrees with the permutation `a` nowhere."""
+    alike = np.flatnonzero(a == b)
+    if len(alike) == 1 and len(b) > 1:
+        alike = np.append(alike, (alike[0] + 1) % len(b))
+    b[alike] = np.roll(b[alike], 1)

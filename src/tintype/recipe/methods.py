@@ -1,0 +1,76 @@
+"""The sections of a recipe that describe methods: which losses, and how heavy."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Discriminator, Field, Tag, model_validator
+
+from tintype.recipe.section import Section
+
+Adversarial = Literal["vanilla", "lsgan", "hinge"]
+
+
+class Pix2PixSpec(Section):
+    """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
+
+    kind: Literal["pix2pix"] = "pix2pix"
+    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generator starts with.")
+    adversarial: Adversarial = Field("vanilla", description="Cross-entropy from logits, least squares, or hinge.")
+    lambda_adversarial: float = Field(
+        1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
+    )
+    lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error in model space.")
+    lambda_discriminator: float = Field(
+        0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
+    )
+
+    @model_validator(mode="after")
+    def _has_a_loss(self) -> Pix2PixSpec:
+        if self.lambda_adversarial == 0 and self.lambda_l1 == 0:
+            raise ValueError(
+                "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
+            )
+        return self
+
+
+class CycleGanSpec(Section):
+    """Unpaired translation, both ways at once: adversarial + cycle + identity losses (Zhu et al. 2017)."""
+
+    kind: Literal["cyclegan"] = "cyclegan"
+    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generators start with.")
+    adversarial: Adversarial = Field("lsgan", description="Cross-entropy from logits, least squares, or hinge.")
+    lambda_adversarial: float = Field(1.0, gt=0, description="Weight of each generator's adversarial term.")
+    lambda_cycle: float = Field(10.0, ge=0, description="Weight of the mean absolute error of A -> B -> A.")
+    lambda_cycle_b: float | None = Field(None, ge=0, description="That of B -> A -> B; default: lambda_cycle.")
+    lambda_identity: float = Field(
+        5.0, ge=0, description="Weight of how much each generator changes pictures of its own target domain; 0: off."
+    )
+    lambda_discriminator: float = Field(
+        0.5, gt=0, description="Weight of each of a discriminator's two terms: 0.5 is their mean, 1 their sum."
+    )
+    pool: int = Field(
+        50,
+        ge=0,
+        le=10_000,
+        description="Earlier generated pictures that a discriminator is shown too (Shrivastava et al. 2017); 0: off.",
+    )
+    gradient_penalty: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the discriminators' squared gradient at real pictures (Mescheder et al. 2018).",
+    )
+    penalty_every: int = Field(
+        16, ge=1, description="Steps between gradient penalties, each so many times as heavy (Karras et al. 2020)."
+    )
+
+
+def _method_kind(section: object) -> str | None:
+    """The kind of a method section: pix2pix where a recipe leaves it out."""
+    kind = section.get("kind", "pix2pix") if isinstance(section, dict) else getattr(section, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+MethodSpec = Annotated[
+    Annotated[Pix2PixSpec, Tag("pix2pix")] | Annotated[CycleGanSpec, Tag("cyclegan")], Discriminator(_method_kind)
+]
