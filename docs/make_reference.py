@@ -84,8 +84,8 @@ output. An error begins with `tintype:` and says what was wrong with what, and w
 | 2 | wrong usage: an unknown option, recipe or field, or a command whose extra is not installed |
 | 130 | interrupted; a training run is saved, and the same command goes on |
 
-`train`, `demo`, `evaluate`, `report`, `export` and `import` need `tintype[train]`; the others work in the base install,
-without torch.
+`train`, `demo`, `evaluate`, `report`, `export`, `import` and `data get` need `tintype[train]`; the others work in the
+base install, without torch.
 Decoded training pictures are kept in `~/.cache/tintype`, or where the environment variable `TINTYPE_CACHE` says.
 """
 

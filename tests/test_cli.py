@@ -212,6 +212,10 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (["report", "EMPTY", "--out", "OUT/r.html"], 1, "EMPTY"),
         (["data", "check", "GONE"], 1, "GONE"),
         (["data", "check", "EMPTY", "--kind", "films"], 2, "--kind films: choose"),
+        (["data", "get"], 2, "give the name of a set; `tintype data get --list` names them all"),
+        (["data", "get", "facade"], 2, "facade: no such public set; did you mean facades?"),
+        (["data", "get", "maps", "--out", "PICTURE"], 1, "PICTURE.png: is there already and is not maps"),
+        (["data", "get", "cityscapes", "--out", "OUT"], 1, "register at https://www.cityscapes-dataset.com"),
     ],
 )
 def test_bad_input_ends_in_one_clear_line(

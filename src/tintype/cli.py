@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 recipe_app = typer.Typer(help="Built-in recipes and the fields of a recipe.", no_args_is_help=True)
-data_app = typer.Typer(help="Look at a set of pictures before training on it.", no_args_is_help=True)
+data_app = typer.Typer(help="Fetch sets of pictures, and look at them before training.", no_args_is_help=True)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(data_app, name="data")
 
@@ -202,6 +202,22 @@ def data_check(
     from tintype.command_line import check_data
 
     check_data(folder, kind, sheet, as_json)
+
+
+@data_app.command("get")
+def data_get(
+    name: Annotated[str | None, typer.Argument(help="Name of a public set, as --list gives it.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder that becomes the set; default: data/NAME.")] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave what was downloaded in the folder OUT.download.")] = False,
+    list_sets: Annotated[bool, typer.Option("--list", help="List the sets and fetch none.")] = False,
+) -> None:
+    """Download a public set of pictures, ready to train on; a broken-off download goes on where it stopped."""
+    from tintype.command_line import get_data, list_public_sets
+
+    if list_sets:
+        list_public_sets()
+    else:
+        get_data(name, out, keep)
 
 
 def _version(wanted: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -136,3 +137,37 @@ def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool
     if sheet is not None:
         draw_sheet(report, sheet)
         print(f"contact sheet: {sheet}", file=sys.stderr)  # noqa: T201
+
+
+def list_public_sets() -> None:
+    """Print the sets that can be fetched."""
+    from tintype.data.public_sets import PUBLIC_SETS
+
+    width = max(map(len, PUBLIC_SETS))
+    for public in PUBLIC_SETS.values():
+        size = "not fetched" if public.withheld else f"{public.megabytes:,} MB"
+        print(f"{public.name:<{width}}  {size:>11}  {public.withheld or public.what}")  # noqa: T201
+
+
+def get_data(name: str | None, out: Path | None, keep: bool) -> None:
+    """Fetch a public set and say what it is and how to train on it."""
+    from tintype.data.download import get_set
+    from tintype.data.public_sets import public_set
+
+    if name is None:
+        raise UsageError("give the name of a set; `tintype data get --list` names them all")
+    public = public_set(name)
+    with Reporter() as say:
+        fetched = get_set(public, out or Path("data") / name, say, keep=keep)
+    there = "" if fetched.fetched else ", there already"
+    print(f"{fetched.folder}: {fetched.pictures:,} pictures{there}")  # noqa: T201
+    for file in public.files:
+        note = f"{file.known_hash.partition(':')[0]} as published" if file.known_hash else "no published hash"
+        print(f"{file.name}: sha256 {fetched.sha256[file.url]} ({note})")  # noqa: T201
+    print(f"terms: see {public.terms}")  # noqa: T201
+    if public.train is None:
+        print(f"next: no built-in recipe trains on {name}")  # noqa: T201
+    else:
+        recipe, *changes = public.train.split()
+        words = ["tintype", "train", recipe, *changes, f"data.path={fetched.folder}", "--out", f"runs/{name}"]
+        print(f"next: {shlex.join(words)}")  # noqa: T201

@@ -14,7 +14,7 @@ import tintype
 from tintype.image.file import read_image, write_image
 from tintype.recipe import load_recipe
 
-HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotlib", "tensorboard")
+HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotlib", "pooch", "tensorboard")
 """What only `tintype[train]` brings."""
 
 SOURCE = Path(tintype.__file__).parent
@@ -26,6 +26,8 @@ LIGHT = (
     "tintype.console",
     "tintype.data.cache",
     "tintype.data.check",
+    "tintype.data.download",
+    "tintype.data.public_sets",
     "tintype.data.source",
     "tintype.data.split",
     "tintype.errors",
@@ -106,7 +108,13 @@ def test_pictures_are_translated_where_torch_is_not_installed(model, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "arguments", [["inspect", "MODEL"], ["recipe", "show", "tiny"], ["data", "check", "bundled:hubble"]]
+    "arguments",
+    [
+        ["inspect", "MODEL"],
+        ["recipe", "show", "tiny"],
+        ["data", "check", "bundled:hubble"],
+        ["data", "get", "--list"],
+    ],
 )
 def test_commands_that_only_look_work_there_too(arguments, model):
     result = run_without_torch(*(model if word == "MODEL" else word for word in arguments))
@@ -123,6 +131,7 @@ def test_commands_that_only_look_work_there_too(arguments, model):
         ["report", "RUN", "--out", "RUN/report.html"],
         ["import", "latest_net_G.pth", "--out", "RUN/model.safetensors"],
         ["export", "RUN/model.safetensors", "--out", "RUN/model.onnx"],
+        ["data", "get", "facades", "--out", "RUN"],
     ],
     ids=lambda arguments: arguments[0],
 )

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tintype.atomic import make_folder
 from tintype.consistency import judge_consistency, scores_without_pairs
 from tintype.data.dataset import Pair, PictureSet
