@@ -20,6 +20,7 @@ from tintype.training.outcome import conclude
 from tintype.training.preview import build_preview
 from tintype.training.rundir import RunDir
 from tintype.training.schedule import idle_settings, schedule_notes, total_steps
+from tintype.training.start import start_from
 from tintype.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -65,19 +66,28 @@ def train(
         fabric = make_fabric(resolved)
         torch.manual_seed(resolved.training.seed)
         method = build_method(resolved)
+        started = [] if run.last.exists() else start_from(method, resolved)
         run.make()  # only now: what is refused until here leaves nothing behind
         with run.locked():
             _keep_split(run, data, new=old is None)
             run.write_recipe(resolved)
-            return _train(resolved, method, data, run, fabric, say)
+            return _train(resolved, method, data, run, fabric, say, started)
 
 
-def _train(recipe: Recipe, method: Method, data: PictureSet, run: RunDir, fabric: Fabric, say: Reporter) -> bool:
+def _train(
+    recipe: Recipe, method: Method, data: PictureSet, run: RunDir, fabric: Fabric, say: Reporter, started: list[str]
+) -> bool:
     run.write_environment(str(fabric.device), torch.get_num_threads())
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
     say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
     notes = [f"{name}: left out, {reason}" for name, reason in data.cache.unreadable]
-    notes += [*data.cache.notes, *data.split.notes, *idle_settings(recipe), *schedule_notes(recipe, data.count)]
+    notes += [
+        *started,
+        *data.cache.notes,
+        *data.split.notes,
+        *idle_settings(recipe),
+        *schedule_notes(recipe, data.count),
+    ]
     for note in notes:
         say.line(f"note: {note}")
 

@@ -1,0 +1,127 @@
+"""Fine-tuning from earlier models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tintype.console import Reporter
+from tintype.errors import ModelFileError, RecipeError
+from tintype.inference.modelfile import read_safetensors, write_safetensors
+from tintype.methods import Method, build_method
+from tintype.networks import build_generator
+from tintype.recipe import Recipe, load_recipe
+from tintype.training import train
+from tintype.training.preview import make_card
+from tintype.training.start import start_from
+
+TINY = load_recipe("tiny")
+TWO_WAY = load_recipe(
+    Recipe.model_validate(
+        {
+            "name": "two-way",
+            "data": {"kind": "colour", "path": "bundled:hubble", "size": 16},
+            "codec": {"kind": "rgb", "source": "grey3"},
+            "generator": {"kind": "resnet", "filters": 2, "blocks": 1},
+            "discriminator": {"kind": "patchgan", "filters": 2, "layers": 1, "norm": "instance"},
+            "method": {"kind": "cyclegan"},
+            "training": {"steps": 1},
+        }
+    )
+)
+
+
+def save(path: Path, recipe: Recipe, seed: int, direction: str = "ab") -> dict[str, torch.Tensor]:
+    torch.manual_seed(seed)
+    network = build_generator(recipe, direction)
+    state = network.state_dict()
+    path.parent.mkdir(exist_ok=True)
+    write_safetensors(path, {k: v.numpy() for k, v in state.items()}, make_card(recipe, network, 7, direction))
+    return state
+
+
+def started(recipe: Recipe, path: Path) -> tuple[Method, list[str]]:
+    torch.manual_seed(99)
+    recipe = load_recipe(recipe, [f"method.init_from={path}"])
+    method = build_method(recipe)
+    return method, start_from(method, recipe)
+
+
+def holds(method: Method, network: str, state: dict[str, torch.Tensor]) -> bool:
+    return all(torch.equal(value, state[name]) for name, value in method.networks[network].state_dict().items())
+
+
+def test_a_generator_starts_with_the_weights_of_a_file(tmp_path: Path) -> None:
+    state = save(tmp_path / "model.safetensors", TINY, 1)
+    method, notes = started(TINY, tmp_path / "model.safetensors")
+    assert holds(method, "generator", state)
+    assert notes == [f"generator starts from {tmp_path / 'model.safetensors'}, step 7 of tiny"]
+
+
+def test_a_run_of_two_directions_gives_each_generator_its_own(tmp_path: Path) -> None:
+    ab = save(tmp_path / "run/model_ab.safetensors", TWO_WAY, 1)
+    ba = save(tmp_path / "run/model_ba.safetensors", TWO_WAY, 2, "ba")
+    method, notes = started(TWO_WAY, tmp_path / "run")
+    assert holds(method, "g_ab", ab)
+    assert holds(method, "g_ba", ba)
+    assert len(notes) == 2
+
+
+def test_one_file_starts_the_direction_that_it_was_trained_for_and_the_other_is_named(tmp_path: Path) -> None:
+    state = save(tmp_path / "x.safetensors", TWO_WAY, 2, "ba")
+    method, notes = started(TWO_WAY, tmp_path / "x.safetensors")
+    assert holds(method, "g_ba", state)
+    assert not holds(method, "g_ab", state)
+    assert any(note.startswith("g_ab starts from random weights") for note in notes)
+
+
+def test_a_run_of_one_direction_starts_the_way_there(tmp_path: Path) -> None:
+    one_way = load_recipe(TWO_WAY, ["method.kind=pix2pix"])
+    state = save(tmp_path / "run/model.safetensors", one_way, 3)
+    method, _ = started(TWO_WAY, tmp_path / "run")
+    assert holds(method, "g_ab", state)
+
+
+def test_weights_of_another_shape_are_refused_with_what_differs(tmp_path: Path) -> None:
+    save(tmp_path / "m.safetensors", load_recipe("tiny", ["generator.filters=6"]), 1)
+    with pytest.raises(RecipeError, match=r"generator.filters is 6 there and 4 here"):
+        started(TINY, tmp_path / "m.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("absent", None, "is neither a run nor"),
+        ("model.onnx", b"x", "holds a graph rather than weights"),
+        ("model.safetensors", b"nonsense", "damaged or no safetensors"),
+    ],
+)
+def test_what_is_no_model_is_refused_in_one_line(
+    tmp_path: Path, name: str, content: bytes | None, message: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ModelFileError, match=message) as caught:
+        started(TINY, tmp_path / name)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_empty_folder_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="holds no model"):
+        started(TINY, tmp_path)
+
+
+def test_a_run_that_goes_on_needs_what_it_started_from_no_more(tmp_path: Path, picture_set: Path) -> None:
+    source = tmp_path / "m.safetensors"
+    save(source, TINY, 1)
+    settings = [f"data.path={picture_set}", f"method.init_from={source}", "optimiser.lr=1e-9", "training.ema=0"]
+    assert train("tiny", tmp_path / "run", [*settings, "training.steps=1"], reporter=Reporter(quiet=True))
+    before, _ = read_safetensors(source)
+    after, _ = read_safetensors(tmp_path / "run/model.safetensors")
+    weights = [name for name in before if name.endswith("weight") and before[name].ndim == 4]
+    assert all(abs(after[name] - before[name]).max() < 1e-6 for name in weights)
+    assert "generator starts from" in (tmp_path / "run/events.jsonl").read_text()
+    source.unlink()
+    assert train("tiny", tmp_path / "run", [*settings, "training.steps=2"], reporter=Reporter(quiet=True))
