@@ -178,7 +178,7 @@ def _number(text: str) -> str | float:
 
 def _explain(error: ErrorDetails) -> str:
     """One line for one pydantic error: the dotted field, what came, what was needed."""
-    kinds = {"colour", "folders", "side_by_side", "rgb", "gray", "lab", "unet", "resnet", "patchgan", "pixel"}
+    kinds = {"colour", "folders", "side_by_side", "rgb", "gray", "lab", "unet", "resnet", "patchgan", "pixel", "dense"}
     path = [str(part) for part in error["loc"] if str(part) not in kinds]
     field = ".".join(path)
     value = error.get("input")
