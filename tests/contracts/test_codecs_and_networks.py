@@ -30,6 +30,10 @@ GENERATORS = {
     "resnet, instance, transposed": "generator={kind: resnet, filters: 2, blocks: 1}",
     "resnet, batch, resize": "generator={kind: resnet, filters: 2, blocks: 1, norm: batch, upsample: resize}",
     "unet, no norm, deeper": "generator={filters: 2, levels: 4, norm: none}",
+    "unet, batch, blocks": "generator={filters: 2, levels: 3, bottleneck_blocks: 2}",
+    "unet, instance, resize, blocks": (
+        "generator={filters: 2, levels: 4, bottleneck_blocks: 1, norm: instance, upsample: resize}"
+    ),
 }
 
 
@@ -64,6 +68,7 @@ def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None
     network = build_generator(recipe).eval()
     channels = build_codec(recipe).source_channels
     multiple = network.multiple_of
+    assert multiple == recipe.generator_multiple
     assert network(torch.rand(1, channels, multiple, multiple)).shape[2] == multiple // recipe.output_stride
     with pytest.raises((RuntimeError, ValueError)):  # instance norm refuses a single pixel before the sizes clash
         network(torch.rand(1, channels, multiple // 2, multiple // 2 + 1))
@@ -79,6 +84,14 @@ def test_what_is_saved_is_loaded(recipe: Recipe, tmp_path: Path) -> None:
     assert torch.equal(loaded.eval()(x), network(x))
 
 
+@pytest.mark.parametrize("generator", ["unet, batch, blocks", "resnet, instance, transposed"])
+def test_a_network_that_was_trained_with_recomputing_is_exported_like_any_other(generator: str, tmp_path: Path) -> None:
+    recipe = load_recipe("tiny", ["codec.chroma_size=null", GENERATORS[generator], "training.recompute=true"])
+    network = build_generator(recipe)
+    assert network.recompute
+    assert export_onnx(network, make_card(recipe, network, 0), tmp_path / "model.onnx").max_difference < 1e-5
+
+
 def test_onnx_agrees_with_torch(recipe: Recipe, tmp_path: Path) -> None:
     network = build_generator(recipe)
     export_onnx(network, make_card(recipe, network, 0), tmp_path / "model.onnx")
@@ -88,7 +101,17 @@ def test_onnx_agrees_with_torch(recipe: Recipe, tmp_path: Path) -> None:
     np.testing.assert_allclose(runtime(x), TorchRuntime(network)(x), atol=1e-5)
 
 
-@pytest.mark.parametrize("discriminator", ["{kind: patchgan, filters: 2, layers: 1}", "{kind: pixel, filters: 2}"])
+@pytest.mark.parametrize(
+    "discriminator",
+    [
+        "{kind: patchgan, filters: 2, layers: 1}",
+        "{kind: patchgan, filters: [2, 3, 2], layers: null}",
+        "{kind: pixel, filters: 2, spectral_norm: true}",
+        "{kind: pixel, filters: 2}",
+        "{kind: dense, filters: 2, layers: 2}",
+        "{kind: dense, filters: 2, layers: 1, spectral_norm: true}",
+    ],
+)
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])
 def test_every_discriminator_judges_source_and_target_joined(codec: list[str], discriminator: str, norm: str) -> None:
     recipe = load_recipe("tiny", [*codec, f"discriminator={discriminator}", f"discriminator.norm={norm}"])

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from tintype.errors import RecipeError
 from tintype.networks import build_discriminator
-from tintype.networks.patchgan import PatchGan, PixelGan
+from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.recipe import load_recipe
 
 
@@ -51,10 +52,40 @@ def test_the_pixel_variant_judges_each_pixel_alone() -> None:
 @pytest.mark.parametrize("layers", [1, 2, 3, 4])
 def test_the_smallest_input_is_the_smallest_that_works(layers: int) -> None:
     network = PatchGan(1, filters=1, layers=layers, norm="none")
-    smallest = network.smallest_input_px
+    smallest = smallest_input_px(layers)
     assert network(torch.rand(1, 1, smallest, smallest)).shape == (1, 1, 1, 1)
     with pytest.raises(RuntimeError):
         network(torch.rand(1, 1, smallest - 1, smallest - 1))
+
+
+@pytest.mark.parametrize(("filters", "layers"), [([4, 8], 1), ([4, 8, 16, 32], 3), ([4, 8, 16, 32, 32], 4)])
+def test_a_list_of_filters_is_the_int_written_out(filters: list[int], layers: int) -> None:
+    recipe = load_recipe("tiny", ["data.size=96", "codec.chroma_size=96"])
+    networks = []
+    for changes in (
+        [f"discriminator.layers={layers}"],
+        [f"discriminator.filters={filters}", "discriminator.layers=null"],
+    ):
+        torch.manual_seed(0)
+        networks.append(build_discriminator(load_recipe(recipe, changes)))
+    ints, lists = (network.state_dict() for network in networks)
+    assert ints.keys() == lists.keys()
+    assert all(torch.equal(ints[name], lists[name]) for name in ints)
+    x = torch.rand(1, 3, 96, 96)
+    assert torch.equal(networks[0](x), networks[1](x))
+
+
+def test_a_list_of_filters_may_hold_any_numbers() -> None:
+    network = PatchGan(3, filters=[5, 3, 7])
+    assert [module.out_channels for module in network.modules() if isinstance(module, nn.Conv2d)] == [5, 3, 7, 1]
+    assert [module.stride[0] for module in network.modules() if isinstance(module, nn.Conv2d)] == [2, 2, 1, 1]
+
+
+@pytest.mark.parametrize("kind", ["patchgan", "pixel", "dense"])
+def test_it_can_judge_pictures_alone(kind: str) -> None:
+    recipe = load_recipe("tiny", [f"discriminator.kind={kind}"])
+    assert build_discriminator(recipe, 2)(torch.rand(1, 2, 16, 16)).shape[:2] == (1, 1)
+    assert build_discriminator(recipe)(torch.rand(1, 3, 16, 16)).shape[:2] == (1, 1)
 
 
 def test_a_discriminator_that_is_too_deep_for_the_chroma_is_refused_in_words() -> None:

@@ -54,13 +54,18 @@ def test_a_wrong_output_stride_is_refused() -> None:
 
 @pytest.mark.parametrize("upsample", ["transposed", "resize"])
 @pytest.mark.parametrize("stride", [1, 2])
-def test_the_receptive_radius_is_the_furthest_pixel_that_changes_an_output_pixel(upsample: str, stride: int) -> None:
-    network = UNet(1, 1, filters=2, levels=2, norm="none", upsample=upsample, output_stride=stride).double()
+@pytest.mark.parametrize("blocks", [0, 1, 2])
+def test_the_receptive_radius_is_the_furthest_pixel_that_changes_an_output_pixel(
+    upsample: str, stride: int, blocks: int
+) -> None:
+    network = UNet(
+        1, 1, filters=2, levels=2, bottleneck_blocks=blocks, norm="none", upsample=upsample, output_stride=stride
+    ).double()
     for parameter in network.parameters():
         nn.init.uniform_(parameter, 0.01, 0.02)  # positive weights: no path is switched off by an activation
     furthest = 0
-    for output in range(32 // stride, 32 // stride + 4):
-        x = torch.rand(1, 1, 64, 64, dtype=torch.float64, requires_grad=True)
+    for output in range(40 // stride, 40 // stride + 4):
+        x = torch.rand(1, 1, 80, 80, dtype=torch.float64, requires_grad=True)
         network(x)[0, 0, output, output].backward()
         reached = x.grad[0, 0].nonzero()
         first, last = output * stride, (output + 1) * stride - 1
@@ -68,14 +73,30 @@ def test_the_receptive_radius_is_the_furthest_pixel_that_changes_an_output_pixel
     assert furthest == network.receptive_radius_px
 
 
-def test_without_instance_norm_a_tile_equals_the_same_part_of_the_whole() -> None:
-    network = UNet(1, 1, filters=2, levels=2, norm="batch").eval()
+@pytest.mark.parametrize("blocks", [0, 2])
+def test_without_instance_norm_a_tile_equals_the_same_part_of_the_whole(blocks: int) -> None:
+    network = UNet(1, 1, filters=2, levels=2, bottleneck_blocks=blocks, norm="batch").eval()
     assert network.tiling == "exact"
-    radius = -(-network.receptive_radius_px // 4) * 4
-    x = torch.rand(1, 1, 64, 64)
-    whole = network(x)[..., 24:40, 24:40]
-    part = network(x[..., 24 - radius : 40 + radius, 24 - radius : 40 + radius])
+    radius = -(-network.receptive_radius_px // 8) * 8
+    x = torch.rand(1, 1, 96, 96)
+    whole = network(x)[..., 40:56, 40:56]
+    part = network(x[..., 40 - radius : 56 + radius, 40 - radius : 56 + radius])
     torch.testing.assert_close(part[..., radius : radius + 16, radius : radius + 16], whole)
+
+
+def test_residual_blocks_stand_between_encoder_and_decoder_and_change_no_other_name() -> None:
+    plain, blocks = (UNet(1, 3, filters=2, levels=3, bottleneck_blocks=count).state_dict() for count in (0, 2))
+    assert {name for name in blocks if not name.startswith("bottleneck.")} == plain.keys()
+    assert {name.split(".")[1] for name in blocks.keys() - plain.keys()} == {"0", "1"}
+
+
+@pytest.mark.parametrize("norm", ["batch", "instance", "none"])
+def test_residual_blocks_change_the_output_and_work_on_the_smallest_map(norm: str) -> None:
+    network = UNet(1, 3, filters=2, levels=3, bottleneck_blocks=2, norm=norm).eval()
+    x = torch.rand(1, 1, network.multiple_of, network.multiple_of)
+    output = network(x)
+    network.bottleneck = nn.Sequential()
+    assert not torch.allclose(network(x), output)
 
 
 def test_instance_norm_makes_tiling_approximate() -> None:

@@ -6,13 +6,14 @@ from torch import nn
 
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
-from tintype.networks.blocks import forget_statistics, initialise
-from tintype.networks.patchgan import PatchGan, PixelGan
+from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
+from tintype.networks.dense import DenseGan
+from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = ["DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet:
@@ -26,6 +27,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 codec.target_channels,
                 filters=spec.filters,
                 levels=spec.levels,
+                bottleneck_blocks=spec.bottleneck_blocks,
                 norm=spec.norm,
                 dropout=spec.dropout,
                 upsample=spec.upsample,
@@ -42,6 +44,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 upsample=spec.upsample,
             )
     initialise(network, spec.init)
+    network.recompute = recipe.training.recompute
     if recipe.inference.batch_statistics and spec.norm == "batch":
         forget_statistics(network)
         network.tiling = "approximate"  # what a tile holds changes its statistics
@@ -52,25 +55,35 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
     """The recipe's discriminator with freshly drawn weights.
 
     Args:
-        recipe: Describes it, and the size of the pictures.
-        channels: Of what it judges; default: source and target joined by channel.
+        recipe: Which one, and how large the pictures are.
+        channels: Of the pictures that it judges; default: source and target joined by channel.
 
     Raises:
         RecipeError: It is too deep for the size of the pictures it would judge.
     """
     codec, spec = build_codec(recipe), recipe.discriminator
     channels = channels or codec.source_channels + codec.target_channels
-    network: PatchGan | PixelGan
+    side = recipe.data.size // recipe.output_stride
+    network: PatchGan | PixelGan | DenseGan
     match spec.kind:
         case "patchgan":
-            network = PatchGan(channels, filters=spec.filters, layers=spec.layers, norm=spec.norm)
+            _check_side(side, spec.strided_layers)
+            network = PatchGan(channels, filters=spec.filters, layers=spec.strided_layers, norm=spec.norm)
         case "pixel":
             network = PixelGan(channels, filters=spec.filters, norm=spec.norm)
-    side = recipe.data.size // recipe.output_stride
-    if side < network.smallest_input_px:
-        raise RecipeError(
-            f"the discriminator needs pictures of at least {network.smallest_input_px} px, and would judge {side} px: "
-            "lower discriminator.layers or raise data.size or codec.chroma_size"
-        )
+        case "dense":
+            _check_side(side, spec.layers)
+            network = DenseGan(channels, side=side, filters=spec.filters, layers=spec.layers, norm=spec.norm)
     initialise(network, spec.init)
+    if spec.spectral_norm:
+        limit_spectrum(network)
     return network
+
+
+def _check_side(side: int, layers: int) -> None:
+    smallest = smallest_input_px(layers)
+    if side < smallest:
+        raise RecipeError(
+            f"the discriminator needs pictures of at least {smallest} px, and would judge {side} px: "
+            "give it fewer layers or raise data.size or codec.chroma_size"
+        )

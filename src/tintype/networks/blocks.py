@@ -7,6 +7,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from tintype.recipe.networks import InitSpec, Norm
 
@@ -87,6 +88,13 @@ def initialise(network: nn.Module, spec: InitSpec) -> None:
         elif isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02)
             nn.init.zeros_(module.bias)
+
+
+def limit_spectrum(network: nn.Module) -> None:
+    """Divide the weights of every convolution and linear layer by their spectral norm (Miyato et al. 2018)."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spectral_norm(module)
 
 
 def forget_statistics(network: nn.Module) -> None:

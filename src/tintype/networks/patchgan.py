@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from tintype.networks.blocks import needs_bias, norm_layer
 from tintype.recipe.networks import Norm
 
 
-class PatchGan(nn.Module):
-    """`n c h w -> n 1 h' w'` logits; three layers judge 70 x 70 patches and give 30 x 30 logits at 256 x 256."""
+def smallest_input_px(layers: int) -> int:
+    """Side of the smallest picture for so many strided layers: the two convolutions after them each need 2 px."""
+    return 3 * 2**layers
 
-    def __init__(self, channels_in: int, *, filters: int = 64, layers: int = 3, norm: Norm = "batch") -> None:
+
+class PatchGan(nn.Module):
+    """`n c h w -> n 1 h' w'` logits; three layers judge 70 x 70 patches and give 30 x 30 logits at 256 x 256.
+
+    `filters` are the channels of the first layer, or of each: `layers` strided ones and one more. An int is doubled
+    for each layer, at most to 8 times.
+    """
+
+    def __init__(
+        self, channels_in: int, *, filters: int | Sequence[int] = 64, layers: int = 3, norm: Norm = "batch"
+    ) -> None:
         super().__init__()
+        if isinstance(filters, int):
+            filters = [filters * min(2**layer, 8) for layer in range(layers + 1)]
         bias = needs_bias(norm)
         blocks: list[nn.Module] = [
-            nn.Conv2d(channels_in, filters, 4, stride=2, padding=1),
+            nn.Conv2d(channels_in, filters[0], 4, stride=2, padding=1),
             nn.LeakyReLU(0.2, inplace=True),
         ]
-        channels = filters
-        for layer in range(1, layers + 1):
-            wider = filters * min(2**layer, 8)
-            stride = 2 if layer < layers else 1
+        for layer in range(1, len(filters)):
+            stride = 2 if layer < len(filters) - 1 else 1
             blocks += [
-                nn.Conv2d(channels, wider, 4, stride=stride, padding=1, bias=bias),
-                norm_layer(norm, wider),
+                nn.Conv2d(filters[layer - 1], filters[layer], 4, stride=stride, padding=1, bias=bias),
+                norm_layer(norm, filters[layer]),
                 nn.LeakyReLU(0.2, inplace=True),
             ]
-            channels = wider
-        blocks.append(nn.Conv2d(channels, 1, 4, padding=1))
+        blocks.append(nn.Conv2d(filters[-1], 1, 4, padding=1))
         self.layers = nn.Sequential(*blocks)
-        self.smallest_input_px = (
-            2 ** (layers + 1) + 2**layers
-        )  # below it the last two convolutions have nothing to slide over
 
     def forward(self, x: Tensor) -> Tensor:
         """Judge a batch in model space."""
@@ -53,7 +62,6 @@ class PixelGan(nn.Module):
             nn.LeakyReLU(0.2, inplace=True),
             nn.Conv2d(2 * filters, 1, 1, bias=bias),
         )
-        self.smallest_input_px = 1
 
     def forward(self, x: Tensor) -> Tensor:
         """Judge a batch in model space."""

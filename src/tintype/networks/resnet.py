@@ -11,6 +11,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from tintype.networks.blocks import needs_bias, norm_layer
+from tintype.networks.recompute import run_blocks, run_segment
 from tintype.recipe.networks import Norm
 
 
@@ -56,6 +57,7 @@ class ResNet(nn.Module):
         super().__init__()
         self.multiple_of = 8
         self.output_stride = 1
+        self.recompute = False
         self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
         # 3 px of either 7x7 convolution; in between 3x3 ones at full, half (2 px) and quarter size (4 px)
         self.receptive_radius_px = 3 + 1 + 2 + 8 * blocks + 4 + 2 + 3
@@ -81,7 +83,9 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate a batch in model space."""
-        return self.head(self.up(self.blocks(self.down(self.stem(x)))))
+        x = run_segment(self, lambda x: self.down(self.stem(x)), x)
+        x = run_blocks(self, self.blocks, x)
+        return run_segment(self, lambda x: self.head(self.up(x)), x)
 
 
 def _doubling(kind: Literal["transposed", "resize"], channels: int, bias: bool) -> nn.Module:

@@ -1,8 +1,8 @@
 """U-Net generator: halve the picture `levels` times, double it back, and join equal sizes by skip connections.
 
 Ronneberger et al. 2015 in the form of Isola et al. 2017 (pix2pix): 4x4 strided convolutions, pre-activation order,
-dropout in the middle blocks of the decoder. With `output_stride` above 1 the decoder stops early, so that chroma can
-be predicted at a lower size than the luminance it is predicted from.
+dropout in the middle blocks of the decoder. Residual blocks may refine the innermost map. With `output_stride` above 1
+the decoder stops early, so that chroma can be predicted at a lower size than the luminance it is predicted from.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from tintype.networks.blocks import doubling, needs_bias, norm_layer
+from tintype.networks.recompute import run_blocks, run_segment
+from tintype.networks.resnet import ResidualBlock
 from tintype.recipe.networks import Norm
 
 
@@ -22,7 +24,10 @@ def level_channels(filters: int, level: int) -> int:
 
 
 class UNet(nn.Module):
-    """`n c H W -> n c' H/output_stride W/output_stride`, both in [-1, 1]; H and W multiples of `multiple_of`."""
+    """`n c H W -> n c' H/output_stride W/output_stride`, both in [-1, 1]; H and W multiples of `multiple_of`.
+
+    That is 2**levels, and twice as much with residual blocks, which cannot pad a single pixel by reflection.
+    """
 
     def __init__(
         self,
@@ -31,6 +36,7 @@ class UNet(nn.Module):
         *,
         filters: int = 64,
         levels: int = 8,
+        bottleneck_blocks: int = 0,
         norm: Norm = "batch",
         dropout: float = 0.5,
         upsample: Literal["transposed", "resize"] = "transposed",
@@ -40,11 +46,12 @@ class UNet(nn.Module):
         last = output_stride.bit_length() - 1
         if output_stride != 2**last or last >= levels:
             raise ValueError(f"output_stride {output_stride} must be a power of two below 2**levels = {2**levels}")
-        self._last = str(last)
-        self.multiple_of = 2**levels
+        self._last = last
+        self.multiple_of = 2 ** (levels + (bottleneck_blocks > 0))
         self.output_stride = output_stride
+        self.recompute = False
         self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
-        self.receptive_radius_px = _receptive_radius(levels, last)
+        self.receptive_radius_px = _receptive_radius(levels, last, bottleneck_blocks)
 
         bias = needs_bias(norm)
         self.down = nn.ModuleList()
@@ -65,19 +72,24 @@ class UNet(nn.Module):
                 )
             )
 
+        innermost = level_channels(filters, levels - 1)
+        self.bottleneck = nn.Sequential(*(ResidualBlock(innermost, norm, 0.0) for _ in range(bottleneck_blocks)))
+
         first_middle = max(1, min(4, levels - 2))
         self.up = nn.ModuleDict()
         for level in range(levels - 1, last - 1, -1):
-            channels = level_channels(filters, level) * (1 if level == levels - 1 else 2)  # joined with the skip
+            joined = level < levels - 1  # with the skip: a tensor of its own, which may be changed in place
+            activation = nn.ReLU(inplace=joined)
+            channels = level_channels(filters, level) * (2 if joined else 1)
             if level == last:
                 self.up[str(level)] = nn.Sequential(
-                    nn.ReLU(inplace=True), doubling(upsample, channels, channels_out, bias=True), nn.Tanh()
+                    activation, doubling(upsample, channels, channels_out, bias=True), nn.Tanh()
                 )
                 continue
             below = level_channels(filters, level - 1)
             middle = first_middle <= level <= levels - 2 and dropout > 0
             self.up[str(level)] = nn.Sequential(
-                nn.ReLU(inplace=True),
+                activation,
                 doubling(upsample, channels, below, bias=bias),
                 norm_layer(norm, below),
                 nn.Dropout(dropout) if middle else nn.Identity(),
@@ -85,26 +97,33 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate a batch in model space."""
+        *skips, x = run_segment(self, self._encode, x)
+        x = run_blocks(self, self.bottleneck, x)
+        return run_segment(self, self._decode, x, *skips)
+
+    def _encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The maps that the decoder joins, and the innermost one last."""
         # The in-place LeakyReLU of the next block changes a kept skip too, to no effect: it is read through a ReLU.
-        skips: list[Tensor] = []
+        maps: list[Tensor] = []
         for block in self.down:
             x = block(x)
-            skips.append(x)
-        skips.pop()  # the innermost joins nothing
-        for level, block in self.up.items():
-            x = block(x)
-            if level != self._last:
-                x = torch.cat([skips.pop(), x], dim=1)
+            maps.append(x)
+        return tuple(maps[self._last :])
+
+    def _decode(self, x: Tensor, *skips: Tensor) -> Tensor:
+        for place, block in enumerate(self.up.values()):
+            x = block(x if place == 0 else torch.cat([skips[-place], x], dim=1))
         return x
 
 
-def _receptive_radius(levels: int, last: int = 0) -> int:
+def _receptive_radius(levels: int, last: int, blocks: int) -> int:
     """Input pixels on either side of an output pixel (2**last input pixels wide) that can change it."""
     radius = 0
     for output in range(2 ** (levels - last)):
         low = high = output
         for _ in range(levels - last):  # either way of doubling: output o looks at inputs (o - 1) // 2 to (o + 1) // 2
             low, high = (low - 1) // 2, (high + 1) // 2
+        low, high = low - 2 * blocks, high + 2 * blocks  # two 3x3 convolutions in each
         for _ in range(levels):  # 4x4 convolution, stride 2, padding 1: output o looks at inputs 2o - 1 to 2o + 2
             low, high = 2 * low - 1, 2 * high + 2
         radius = max(radius, output * 2**last - low, high - (output + 1) * 2**last + 1)

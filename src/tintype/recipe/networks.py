@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import (
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    field_validator,
+    model_validator,
+)
 
 from tintype.recipe.section import Section
 
 Norm = Literal["batch", "instance", "none"]
+
+SPECTRAL_NORM = "Divide the weights of every layer by their spectral norm (Miyato et al. 2018)."
 
 
 class InitSpec(Section):
@@ -28,12 +38,29 @@ class UNetSpec(Section):
         64, ge=1, le=512, description="Channels of the outermost level; doubled per level up to 8 times."
     )
     levels: int = Field(8, ge=2, le=10, description="Halvings of the picture; sides must be multiples of 2**levels.")
+    bottleneck_blocks: int = Field(
+        0,
+        ge=0,
+        le=32,
+        description="Residual blocks on the innermost map; with any, sides must be multiples of 2**(levels + 1).",
+    )
     norm: Norm = Field("batch", description="Normalisation after convolutions.")
     dropout: float = Field(0.5, ge=0, lt=1, description="Drop probability in the middle blocks of the decoder.")
     upsample: Literal["transposed", "resize"] = Field(
         "transposed", description="Transposed, or resize then 3x3 convolution."
     )
     init: InitSpec = InitSpec()
+
+    @model_validator(mode="after")
+    def _leaves_room_for_blocks(self) -> UNetSpec:
+        if self.bottleneck_blocks and self.levels == 10:
+            raise ValueError("levels (10) must be at most 9 with bottleneck_blocks")
+        return self
+
+    @property
+    def multiple_of(self) -> int:
+        """Number of pixels that both sides of an input must be a multiple of."""
+        return int(2 ** (self.levels + (self.bottleneck_blocks > 0)))
 
 
 class ResNetSpec(Section):
@@ -48,6 +75,11 @@ class ResNetSpec(Section):
         "transposed", description="Transposed, or resize then convolution."
     )
     init: InitSpec = Field(InitSpec(), description="How its weights start.")
+
+    @property
+    def multiple_of(self) -> int:
+        """Number of pixels that both sides of an input must be a multiple of."""
+        return 8
 
 
 def _generator_kind(section: object) -> str | None:
@@ -65,10 +97,46 @@ class PatchGanSpec(Section):
     """PatchGAN discriminator: one logit for each patch (Isola et al. 2017); 70 x 70 patches with three layers."""
 
     kind: Literal["patchgan"] = "patchgan"
-    filters: int = Field(64, ge=1, le=512, description="Channels of the first layer.")
-    layers: int = Field(3, ge=1, le=6, description="Strided convolutions; 3 gives 70 x 70 patches.")
+    filters: (
+        Annotated[int, Field(ge=1, le=512)]
+        | Annotated[tuple[Annotated[int, Field(ge=1, le=4096)], ...], Field(min_length=2, max_length=7)]
+    ) = Field(
+        64,
+        description="Channels of the first layer, doubled per layer up to 8 times; or of each: all layers but the last "
+        "of a list are strided.",
+    )
+    layers: int | None = Field(
+        None,
+        ge=1,
+        le=6,
+        description="Strided convolutions; default: 3, which gives 70 x 70 patches, or those that filters lists.",
+    )
     norm: Norm = Field("batch", description="Normalisation after convolutions.")
+    spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
     init: InitSpec = InitSpec()
+
+    @field_validator("filters", mode="wrap")
+    @classmethod
+    def _in_one_line(cls, value: object, validate: ValidatorFunctionWrapHandler) -> object:
+        try:
+            return validate(value)
+        except ValidationError:  # one for each of the two forms
+            raise ValueError(
+                f"got {value!r}, needed a number from 1 to 512 or a list of 2 to 7 numbers from 1 to 4096"
+            ) from None
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> PatchGanSpec:
+        if isinstance(self.filters, tuple) and self.layers not in (None, len(self.filters) - 1):
+            raise ValueError(
+                f"layers ({self.layers}) must be {len(self.filters) - 1} for filters {list(self.filters)}, or null"
+            )
+        return self
+
+    @property
+    def strided_layers(self) -> int:
+        """Strided convolutions, however they are given."""
+        return len(self.filters) - 1 if isinstance(self.filters, tuple) else self.layers or 3
 
 
 class PixelSpec(Section):
@@ -77,7 +145,19 @@ class PixelSpec(Section):
     kind: Literal["pixel"] = "pixel"
     filters: int = Field(64, ge=1, le=512, description="Channels of the first layer.")
     norm: Norm = Field("batch", description="Normalisation after convolutions.")
+    spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
     init: InitSpec = InitSpec()
 
 
-DiscriminatorSpec = Annotated[PatchGanSpec | PixelSpec, Field(discriminator="kind")]
+class DenseSpec(Section):
+    """A PatchGAN whose patches a dense layer joins: one logit for each picture; the sigmoid is in the loss."""
+
+    kind: Literal["dense"] = "dense"
+    filters: int = Field(64, ge=1, le=512, description="Channels of the first layer, doubled per layer up to 8 times.")
+    layers: int = Field(3, ge=1, le=6, description="Strided convolutions; two more follow without stride.")
+    norm: Norm = Field("instance", description="Normalisation after convolutions.")
+    spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
+    init: InitSpec = InitSpec()
+
+
+DiscriminatorSpec = Annotated[PatchGanSpec | PixelSpec | DenseSpec, Field(discriminator="kind")]

@@ -187,6 +187,11 @@ class TrainingSpec(Section):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: the fastest that torch finds.")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="bf16: mixed; weights stay in fp32.")
     channels_last: bool = Field(True, description="Memory layout; on most devices faster.")
+    recompute: bool = Field(
+        False,
+        description="Keep fewer activations of the generator and compute them again in the backward pass: with a "
+        "residual one about a third of the memory, for a third more time; a U-Net gains less.",
+    )
     log_every: int = Field(
         10, ge=1, description="Steps between lines of events.jsonl; each holds the mean since the last."
     )
@@ -252,13 +257,14 @@ class Recipe(Section):
             raise ValueError(
                 f"data.size ({self.data.size}) must be a multiple of {self.generator_multiple} for "
                 + (f"generator.levels={generator.levels}" if generator.kind == "unet" else "a residual generator")
+                + (" with bottleneck_blocks" if getattr(generator, "bottleneck_blocks", 0) else "")
             )
         if stride & (stride - 1) or stride * self.codec_chroma_size != self.data.size:
             raise ValueError(
                 f"codec.chroma_size ({self.codec_chroma_size}) must be data.size ({self.data.size}) divided "
                 "by a power of two"
             )
-        if generator.kind == "unet" and stride >= self.generator_multiple:
+        if generator.kind == "unet" and stride >= 2**generator.levels:
             raise ValueError(
                 f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {generator.levels} levels "
                 "nothing to do: raise it"
@@ -313,7 +319,7 @@ class Recipe(Section):
     @property
     def generator_multiple(self) -> int:
         """Number of pixels that both sides of a network input must be a multiple of."""
-        return 2**self.generator.levels if self.generator.kind == "unet" else 8
+        return self.generator.multiple_of
 
     @property
     def codec_chroma_size(self) -> int:
