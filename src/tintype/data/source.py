@@ -6,24 +6,32 @@ Three layouts, named by `data.kind`:
     folders         FOLDER/A/**/name.*, FOLDER/B/**/name.*, or `path` and `path_b`; paired by path without suffix
     side_by_side    FOLDER/**/picture                   A in the left half, B in the right one
 
-In each, a top level of `train/` and any of `val/` (`valid/`, `validation/`) and `test/` gives the split. Nothing is
-left out silently: a picture without a partner, or outside the split folders, is an error that names it.
+In each, a top level of `train/` and any of `val/` (`valid/`, `validation/`) and `test/` gives the split. `colour` takes
+an .npz file too; the names of its arrays say the same as those of folders, see `arrays_by_role`. Nothing is left out
+silently: a picture without a partner, outside the split folders, or in an array of no known use is an error that names
+it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from tintype.data.arrays import array_names, count_pictures
 from tintype.errors import DataError, UsageError
 from tintype.image.file import PICTURE_SUFFIXES, find_pictures
 from tintype.recipe.schema import ColourData, DataSpec, FoldersData, SideBySideData
 
 SplitName = Literal["train", "validation", "test"]
 Direction = Literal["ab", "ba"]
+Domain = Literal["A", "B"]
+Role = tuple[Domain | None, SplitName | None]
+"""What an array or a folder is for; None: it is the only domain, or its split is still to be made."""
 
+ARRAYS_SUFFIX = ".npz"
 SPLIT_FOLDERS: dict[str, SplitName] = {
     "train": "train",
     "val": "validation",
@@ -31,6 +39,7 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "validation": "validation",
     "test": "test",
 }
+_ROLE = re.compile(rf"({'|'.join(SPLIT_FOLDERS)})?_?([ab])?", re.IGNORECASE)
 _BUNDLED = "bundled:"
 _NAMED = 3  # names that an error lists before "..."
 
@@ -45,6 +54,7 @@ class Item:
         source: File of the source; None where it is made from the target or lies in the same file.
         split: What the folders say, None where they say nothing.
         half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
+        entry: For a picture in an .npz file, which is the target then: name of the array and position in it.
     """
 
     name: str
@@ -52,6 +62,16 @@ class Item:
     source: Path | None = None
     split: SplitName | None = None
     half: Direction | None = None
+    entry: tuple[str, int] | None = None
+
+
+class Picture(NamedTuple):
+    """One picture of a domain: what `Item` has of a target."""
+
+    name: str
+    path: Path
+    entry: tuple[str, int] | None
+    split: SplitName | None
 
 
 def bundled_folder(name: str) -> Path:
@@ -67,6 +87,22 @@ def bundled_folder(name: str) -> Path:
             f"data.path: {_BUNDLED}{name} does not come with Tintype; there is {_listed(_BUNDLED + k for k in known)}"
         )
     return root / name
+
+
+def data_path(path: str, field: str = "data.path") -> Path:
+    """The folder or .npz file that a path of a recipe names, `~` and `bundled:NAME` allowed.
+
+    Raises:
+        UsageError: The path is empty or names an unknown bundled set.
+        DataError: There is no such folder or .npz file.
+    """
+    if path.lower().endswith(ARRAYS_SUFFIX):
+        file = Path(path).expanduser()
+        if file.is_file():
+            return file
+        if not file.is_dir():
+            raise DataError(f"{path}: no such file; {field} must name a folder of pictures or an .npz file of them")
+    return data_folder(path, field)
 
 
 def data_folder(path: str, field: str = "data.path") -> Path:
@@ -98,7 +134,8 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
     match spec:
         case ColourData():
             return tuple(
-                Item(name, path, split=split) for name, path, split in _pictures_with_split(data_folder(spec.path))
+                Item(name, path, split=split, entry=entry)
+                for name, path, entry, split in domain_pictures(data_path(spec.path))
             )
         case SideBySideData():
             return tuple(
@@ -107,6 +144,90 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
             )
         case FoldersData():
             return _paired_items(spec)
+
+
+def arrays_by_role(npz: Path) -> dict[Role, str]:
+    """What the arrays of an .npz file are for, by their names.
+
+    Two domains: `trainA`, `trainB` and any of `valA`, `valB`, `testA`, `testB` (also as `train_A`, in any case), or
+    `A` and `B`, or the `arr_0` and `arr_1` of arrays that were saved without names. One domain: `train` and any of
+    `val` and `test`, also with the letter of the domain, or one array of any name.
+
+    Raises:
+        DataError: The file cannot be read, or the names say something else.
+    """
+    names = array_names(npz)
+    if len(names) == 1:
+        return {(None, None): names[0]}
+    if set(names) == {"arr_0", "arr_1"}:
+        return {("A", None): "arr_0", ("B", None): "arr_1"}
+    roles = {role: name for name in names if (role := _role(name))}
+    domains, splits = {domain for domain, _ in roles}, {split for _, split in roles}
+    one_each = len(roles) == len(names) and (None not in domains or len(domains) == 1)
+    trained = None not in splits and all((domain, "train") in roles for domain in domains)
+    if not one_each or not (trained or splits == {None}):
+        raise DataError(
+            f"{npz}: cannot tell what its arrays are for: {_listed(names, 8)}; name them trainA and trainB (valA, "
+            "testA, ...), or A and B; for one domain train, val and test, or store one array"
+        )
+    return roles if len(domains) > 1 else {(None, split): name for (_, split), name in roles.items()}
+
+
+def has_two_domains(path: Path) -> bool:
+    """Whether an .npz file has arrays of two domains, or a folder `trainA/` and `trainB/`.
+
+    Raises:
+        DataError: As for `arrays_by_role`.
+    """
+    if path.is_dir():
+        return {("A", "train"), ("B", "train")} <= {role for role, _ in _folders_with_roles(path)}
+    return any(domain for domain, _ in arrays_by_role(path))
+
+
+def domain_pictures(path: Path, domain: Domain | None = None) -> list[Picture]:
+    """The pictures of one domain, in the order of names.
+
+    Args:
+        path: An .npz file or a folder of pictures.
+        domain: Which one, where `has_two_domains(path)`; None: there is only one.
+
+    Raises:
+        DataError: There are none, the file cannot be read, or it has two domains where one is needed.
+    """
+    if path.is_dir():
+        if domain is None:
+            return [Picture(name, file, None, split) for name, file, split in _pictures_with_split(path)]
+        roles_of = {name: role for role, name in _folders_with_roles(path) if role[0]}
+        named = [(file.relative_to(path).as_posix(), file) for file in find_pictures(path)]
+        if stray := [name for name, _ in named if name.split("/")[0] not in roles_of]:
+            raise DataError(
+                f"{path}: has trainA/ and trainB/, but {len(stray)} pictures lie outside such folders: "
+                f"{_listed(stray)}; move them into one of these"
+            )
+        found = [Picture(name, file, None, roles_of[name.split("/")[0]][1]) for name, file in named]
+        return [one for one in found if roles_of[one.name.split("/")[0]][0] == domain]
+    roles = arrays_by_role(path)
+    arrays = {name: split for (whose, split), name in roles.items() if whose == domain}
+    if not arrays:
+        raise DataError(f"{path}: has two domains ({_listed(roles.values(), 8)}) where one is needed; store one alone")
+    return [
+        Picture(f"{name}/{index:05}", path, (name, index), split)
+        for name, split in sorted(arrays.items())
+        for index in range(count_pictures(path, name))
+    ]
+
+
+def _role(name: str) -> Role | None:
+    match = _ROLE.fullmatch(name)
+    if match is None or not any(match.groups()):
+        return None
+    split, letter = match.groups()
+    domain: dict[str | None, Domain | None] = {"a": "A", "b": "B", None: None}
+    return domain[letter and letter.lower()], SPLIT_FOLDERS[split.lower()] if split else None
+
+
+def _folders_with_roles(folder: Path) -> list[tuple[Role, str]]:
+    return [(role, below.name) for below in folder.iterdir() if below.is_dir() and (role := _role(below.name))]
 
 
 def count_other_files(folder: Path) -> int:
@@ -188,6 +309,6 @@ def _pictures_with_split(folder: Path) -> list[tuple[str, Path, SplitName | None
     return [(name, path, SPLIT_FOLDERS[tops[name]]) for name, path in named]
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], most: int = _NAMED) -> str:
     names = list(names)
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
