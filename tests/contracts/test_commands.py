@@ -34,6 +34,7 @@ COMMANDS = {
     "recipe schema": [],
     "data": [],
     "data check": ["FOLDER", "--kind", "--sheet", "--json"],
+    "data prepare": ["SOURCE", "--out", "--b", "--size", "--crop", "--format", "--validation", "--test"],
 }
 
 
