@@ -193,7 +193,7 @@ def recipe_schema() -> None:
 
 @data_app.command("check")
 def data_check(
-    folder: Annotated[Path, typer.Argument(help="Folder of pictures.")],
+    folder: Annotated[Path, typer.Argument(help="Folder of pictures, or an .npz file of them.")],
     kind: Annotated[str | None, typer.Option(help="colour, folders or side_by_side; default: found out.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of sources and targets.")] = None,
     as_json: JsonFlag = False,
@@ -218,6 +218,25 @@ def data_get(
         list_public_sets()
     else:
         get_data(name, out, keep)
+
+
+@data_app.command("prepare")
+def data_prepare(
+    source: Annotated[str, typer.Argument(help="Folder of pictures, or an .npz file of them.")],
+    out: Annotated[Path, typer.Option(help="Folder to make, or an .npz file.")],
+    source_b: Annotated[str | None, typer.Option("--b", help="Second domain, for unpaired training.")] = None,
+    size: Annotated[int, typer.Option(min=16, max=8192, help="Shorter side in pixels.")] = 256,
+    crop: Annotated[bool, typer.Option("--crop", help="Cut the centre square; an .npz file needs that.")] = False,
+    picture_format: Annotated[
+        str | None, typer.Option("--format", help="png (lossless, the default) or jpg (a quarter of its size).")
+    ] = None,
+    validation: Annotated[float, typer.Option(min=0, max=1, help="Fraction for val.")] = 0.15,
+    test: Annotated[float, typer.Option(min=0, max=1, help="Fraction for test.")] = 0.2,
+) -> None:
+    """Reduce pictures and divide them into train, val and test."""
+    from tintype.command_line import prepare_data
+
+    raise typer.Exit(prepare_data(source, out, source_b, size, crop, picture_format, validation, test))
 
 
 def _version(wanted: bool) -> None:

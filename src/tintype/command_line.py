@@ -171,3 +171,50 @@ def get_data(name: str | None, out: Path | None, keep: bool) -> None:
         recipe, *changes = public.train.split()
         words = ["tintype", "train", recipe, *changes, f"data.path={fetched.folder}", "--out", f"runs/{name}"]
         print(f"next: {shlex.join(words)}")  # noqa: T201
+
+
+def prepare_data(
+    source: str,
+    out: Path,
+    source_b: str | None,
+    size: int,
+    crop: bool,
+    picture_format: str | None,
+    validation: float,
+    test: float,
+) -> int:
+    """Reduce and divide pictures, say what was made, and return the exit code: 1 if a picture was left out."""
+    from tintype.data.prepare import PictureFormat, prepare
+    from tintype.recipe.schema import SplitSpec
+
+    arrays = out.suffix.lower() == ".npz"
+    if picture_format is not None and (arrays or picture_format not in get_args(PictureFormat)):
+        choice = "leave it out, an .npz file holds arrays" if arrays else "choose png or jpg"
+        raise UsageError(f"--format {picture_format}: {choice}")
+    if validation + test >= 1:
+        raise UsageError(
+            f"--validation {validation:g} --test {test:g}: leave nothing to train on; give less than 1 in all"
+        )
+    with Reporter() as say:
+        say.begin("preparing pictures", None)
+        made = prepare(
+            source,
+            out,
+            source_b=source_b,
+            size=size,
+            crop=crop,
+            picture_format=picture_format or "png",  # type: ignore[arg-type]  # checked above
+            split=SplitSpec(validation=validation, test=test),
+            progress=say.update,
+        )
+        say.end()
+        for _, reason in made.unreadable:
+            say.line(f"left out: {reason}")
+        for note in made.notes:
+            say.line(note)
+        if made.enlarged:
+            say.line(f"{_pictures(made.enlarged)} with a shorter side below {size} pixels enlarged")
+        if arrays and not crop:
+            say.line("cropped to the centre square: the pictures of an array have one size")
+    print(f"{out}: {', '.join(f'{name} {count}' for name, count in made.counts.items())}")  # noqa: T201
+    return 1 if made.unreadable else 0

@@ -35,6 +35,7 @@ COMMANDS = {
     "data": [],
     "data check": ["FOLDER", "--kind", "--sheet", "--json"],
     "data get": ["NAME", "--out", "--keep", "--list"],
+    "data prepare": ["SOURCE", "--out", "--b", "--size", "--crop", "--format", "--validation", "--test"],
 }
 
 

@@ -12,17 +12,22 @@ import tintype
 from tintype.console import Reporter
 from tintype.recipe import load_recipe, preset_names
 
-SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2", "generator.levels=3"]
+SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2"]
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
+SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"]}
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_trains_two_steps_and_leaves_a_working_model(name: str, tmp_path: Path, picture_set: Path) -> None:
-    chroma = ["codec.chroma_size=16"] if getattr(load_recipe(name).codec, "chroma_size", None) else []
-    overrides = [f"data.path={picture_set}", *SMALL, *chroma]
+    recipe = load_recipe(name)
+    more = ["codec.chroma_size=16"] if getattr(recipe.codec, "chroma_size", None) else []
+    if recipe.data.kind == "unpaired":
+        more.append(f"data.path_b={picture_set}")
+    overrides = [f"data.path={picture_set}", *SMALL, *SHALLOW[recipe.generator.kind], *more]
     assert tintype.train(name, tmp_path / "run", overrides, reporter=Reporter(quiet=True))
     logged = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if line["event"] == "checkpoint"] == [2]
     picture = np.random.default_rng(0).integers(0, 256, (45, 37), dtype=np.uint8)
-    assert tintype.Translator(tmp_path / "run")(picture).shape == (45, 37, 3)
+    for direction in recipe.directions:
+        assert tintype.Translator(tmp_path / "run", direction)(picture).shape == (45, 37, 3)
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000

@@ -79,3 +79,12 @@ def test_pairs_keep_source_and_target_cut_alike(tmp_path: Path, direction: str) 
     source, target = data.batch(0, CPU)
     torch.testing.assert_close(source, -target, atol=2e-2, rtol=0)  # resampling rounds each of the two to bytes
     assert (source.mean() - target.mean()).abs() > 1e-3
+
+
+def test_pictures_of_an_array_train_like_those_of_files(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "set.npz", np.stack([make_picture(seed) for seed in range(12)]) / 127.5 - 1)
+    data = open_set(tmp_path / "set.npz")
+    assert [len(data.split.train), len(data.split.validation), len(data.split.test)] == [8, 2, 2]
+    source, target = data.batch(0, CPU)
+    assert source.shape[2:] == (32, 32) and target.abs().max() <= 1
+    assert "taken as [-1, 1]" in data.cache.notes[0]

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tintype.data.source import Item, data_folder
-from tintype.data.split import Fingerprint, fingerprint
+from tintype.data.arrays import array_note, close_arrays, entry_header, read_entry
+from tintype.data.source import Item, data_path
+from tintype.data.split import Fingerprint, item_fingerprint
 from tintype.errors import DataError, ImageError, OutputError
-from tintype.image.file import read_header, read_image, read_thumbnail, resize
+from tintype.image.file import ImageHeader, read_header, read_image, read_thumbnail, resize
 from tintype.recipe.schema import DataSpec
 
 _VERSION = 2  # raised when the layout or the decoding changes, so that older files are not used
@@ -51,7 +52,7 @@ class PictureCache:
         offsets: First byte of each target in `flat`; its source begins `3 * height * width` bytes later.
         heights: In pixels.
         widths: In pixels.
-        fingerprints: Of the files.
+        fingerprints: Of the files, or of the pictures of arrays.
         paired: Whether sources are stored.
         unreadable: Names and reasons of the items that were left out.
         notes: Sentences that a user should see.
@@ -144,26 +145,41 @@ def decode_item(item: Item, shorter_side: int) -> tuple[Pixels, Pixels | None, s
     """Target and source of an item, uint8 `h w 3` and of equal size, and a note where their files differed in size.
 
     Raises:
-        ImageError: A file cannot be decoded.
+        ImageError: A file cannot be decoded, or a picture of an array holds values that are no numbers.
+        DataError: An array is damaged or holds no pictures.
     """
-    header = read_header(item.target)
+    header = target_header(item)
     if max(header.width, header.height) > LONGEST_SIDE * min(header.width, header.height):
         raise ImageError(
             f"{item.target}: {header.width} x {header.height} is too long to train on; needed: at most {LONGEST_SIDE}:1"
         )
+    if item.entry is not None:
+        pixels = np.divide(read_entry(item.target, *item.entry), 255, dtype=np.float32)
+        scale = shorter_side / min(header.height, header.width)
+        return _scaled(pixels, round(header.height * scale), round(header.width * scale)), None, None
     if item.half is not None:
         return *_decode_halves(item, shorter_side), None
     target = as_rgb(read_thumbnail(item.target, shorter_side))
     if item.source is None:
         return target, None, None
     height, width = target.shape[:2]
-    theirs, mine = read_header(item.source), read_header(item.target)
+    theirs, mine = read_header(item.source), header
     if (theirs.width, theirs.height) == (mine.width, mine.height):
         source = read_thumbnail(item.source, shorter_side)
         if source.shape[:2] == (height, width):
             return target, as_rgb(source), None
     note = f"{item.name} (source {theirs.width} x {theirs.height}, target {mine.width} x {mine.height})"
     return target, _scaled(read_image(item.source).pixels, height, width), note
+
+
+def target_header(item: Item) -> ImageHeader:
+    """What the target of an item is like before it is decoded.
+
+    Raises:
+        ImageError: Its file is missing or no picture.
+        DataError: Its array is damaged or holds no pictures.
+    """
+    return read_header(item.target) if item.entry is None else entry_header(item.target, item.entry[0])
 
 
 def _decode_halves(item: Item, shorter_side: int) -> tuple[Pixels, Pixels]:
@@ -195,7 +211,7 @@ def _read(item: Item, shorter_side: int) -> _Sample | str:
     """A decoded item, or why there is none."""
     try:
         target, source, note = decode_item(item, shorter_side)
-        return _Sample(target, source, fingerprint(item.target, item.source), note)
+        return _Sample(target, source, item_fingerprint(item), note)
     except (ImageError, OSError) as error:
         return str(error)
 
@@ -229,7 +245,9 @@ def _build(path: Path, items: Sequence[Item], shorter_side: int, progress: Progr
             raise DataError(f"none of the {len(items)} pictures can be read; the first one: {unreadable[0][1]}")
         stream.flush()
         os.fsync(stream.fileno())
-    notes = []
+    arrays = dict.fromkeys((item.target, item.entry[0]) for item in items if item.entry)
+    notes = [note for path, name in arrays if (note := array_note(path, name))]
+    close_arrays()
     if unequal:
         named = "; ".join(unequal[:_NAMED]) + ("; ..." if len(unequal) > _NAMED else "")
         notes.append(
@@ -307,12 +325,13 @@ def _paired(items: Sequence[Item]) -> bool:
 
 
 def _family(spec: DataSpec) -> str:
-    folders = [str(data_folder(path).resolve()) for path in (spec.path, getattr(spec, "path_b", "")) if path]
+    folders = [str(data_path(path).resolve()) for path in (spec.path, getattr(spec, "path_b", "")) if path]
     return _digest([folders, spec.kind, getattr(spec, "direction", None), spec.shorter_side])
 
 
 def _key(items: Sequence[Item]) -> str:
-    return _digest([_VERSION, [[item.name, _identity(item.target), _identity(item.source)] for item in items]])
+    files = [[item.name, _identity(item.target), _identity(item.source), *(item.entry or ())] for item in items]
+    return _digest([_VERSION, files])
 
 
 def _identity(path: Path | None) -> list[Any] | None:

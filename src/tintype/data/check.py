@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from tintype.data.cache import Pixels, Progress, decode_item
-from tintype.data.source import Item, count_other_files, data_folder, find_items, find_pairs
-from tintype.data.split import Fingerprint, duplicate_groups, fingerprint
+from tintype.data.cache import Pixels, Progress, decode_item, target_header
+from tintype.data.source import Item, count_other_files, data_folder, data_path, find_items, find_pairs
+from tintype.data.split import Fingerprint, duplicate_groups, item_fingerprint
 from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image
@@ -121,10 +121,10 @@ def check_folder(
     near_duplicates: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Look at every picture of a folder.
+    """Look at every picture of a folder, or of an .npz file of one domain.
 
     Args:
-        path: The folder, or "bundled:NAME".
+        path: The folder or .npz file, or "bundled:NAME".
         kind: Layout; default: "folders" if there are A/ and B/ or a second folder, else "colour".
         path_b: Second folder of a paired set that has no A/ and B/.
         direction: Which of A and B is the source.
@@ -135,7 +135,7 @@ def check_folder(
         UsageError: The path is empty, or a second folder was given for another layout.
         DataError: The folder is missing or holds no pictures.
     """
-    folder = data_folder(str(path))
+    folder = data_path(str(path))
     if kind is None:
         two = bool(path_b) or all((folder / name).is_dir() for name in ("A", "B"))
         kind = "folders" if two else "colour"
@@ -222,8 +222,8 @@ def _look_at(item: Item) -> _Look | str:
     """What one item is like, or why it cannot be read."""
     try:
         target, _, mismatch = decode_item(item, _SIDE)
-        headers = [read_header(path) for path in (item.target, item.source) if path is not None]
-        prints = fingerprint(item.target, item.source)
+        headers = [target_header(item), *([read_header(item.source)] if item.source else [])]
+        prints = item_fingerprint(item)
     except (ImageError, OSError) as error:
         return str(error)
     return _Look(

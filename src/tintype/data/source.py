@@ -9,24 +9,31 @@ Four layouts, named by `data.kind`:
                     FOLDER/B; or `path` and `path_b`    no partners
 
 In each of the others, and in each of two folders, a top level of `train/` and any of `val/` (`valid/`, `validation/`)
-and `test/` gives the split. Nothing is left out silently: a picture without a partner where there should be one, or
-outside the split folders, is an error that names it.
+and `test/` gives the split. `colour` and `unpaired` take .npz files too; the names of their arrays say the same as
+those of folders, see `arrays_by_role`. Nothing is left out silently: a picture without a partner where there should be
+one, outside the split folders, or in an array of no known use is an error that names it. Beside `trainA/` and `trainB/`
+other folders may lie, as in public sets; they are not looked at.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from tintype.data.arrays import array_names, count_pictures
 from tintype.errors import DataError, UsageError
 from tintype.image.file import PICTURE_SUFFIXES, find_pictures
 from tintype.recipe.schema import ColourData, DataSpec, Direction, FoldersData, SideBySideData, UnpairedData
 
 SplitName = Literal["train", "validation", "test"]
 Domain = Literal["A", "B"]
+Role = tuple[Domain | None, SplitName | None]
+"""What an array or a folder is for; None: it is the only domain, or its split is still to be made."""
 
+ARRAYS_SUFFIX = ".npz"
 SPLIT_FOLDERS: dict[str, SplitName] = {
     "train": "train",
     "val": "validation",
@@ -34,6 +41,7 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "validation": "validation",
     "test": "test",
 }
+_ROLE = re.compile(rf"({'|'.join(SPLIT_FOLDERS)})?_?([ab])?", re.IGNORECASE)
 _BUNDLED = "bundled:"
 _NAMED = 3  # names that an error lists before "..."
 
@@ -49,6 +57,7 @@ class Item:
         split: What the folders say, None where they say nothing.
         half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
         domain: For pictures without partners: which of the two domains they belong to; their names begin with it.
+        entry: For a picture in an .npz file, which is the target then: name of the array and position in it.
     """
 
     name: str
@@ -57,6 +66,16 @@ class Item:
     split: SplitName | None = None
     half: Direction | None = None
     domain: Domain | None = None
+    entry: tuple[str, int] | None = None
+
+
+class Picture(NamedTuple):
+    """One picture of a domain: what `Item` has of a target."""
+
+    name: str
+    path: Path
+    entry: tuple[str, int] | None
+    split: SplitName | None
 
 
 def bundled_folder(name: str) -> Path:
@@ -72,6 +91,22 @@ def bundled_folder(name: str) -> Path:
             f"data.path: {_BUNDLED}{name} does not come with Tintype; there is {_listed(_BUNDLED + k for k in known)}"
         )
     return root / name
+
+
+def data_path(path: str, field: str = "data.path") -> Path:
+    """The folder or .npz file that a path of a recipe names, `~` and `bundled:NAME` allowed.
+
+    Raises:
+        UsageError: The path is empty or names an unknown bundled set.
+        DataError: There is no such folder or .npz file.
+    """
+    if path.lower().endswith(ARRAYS_SUFFIX):
+        file = Path(path).expanduser()
+        if file.is_file():
+            return file
+        if not file.is_dir():
+            raise DataError(f"{path}: no such file; {field} must name a folder of pictures or an .npz file of them")
+    return data_folder(path, field)
 
 
 def data_folder(path: str, field: str = "data.path") -> Path:
@@ -103,7 +138,8 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
     match spec:
         case ColourData():
             return tuple(
-                Item(name, path, split=split) for name, path, split in _pictures_with_split(data_folder(spec.path))
+                Item(name, path, split=split, entry=entry)
+                for name, path, entry, split in domain_pictures(data_path(spec.path))
             )
         case SideBySideData():
             return tuple(
@@ -114,6 +150,87 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
             return _paired_items(spec)
         case UnpairedData():
             return _unpaired_items(spec)
+
+
+def arrays_by_role(npz: Path) -> dict[Role, str]:
+    """What the arrays of an .npz file are for, by their names.
+
+    Two domains: `trainA`, `trainB` and any of `valA`, `valB`, `testA`, `testB` (also as `train_A`, in any case), or
+    `A` and `B`, or the `arr_0` and `arr_1` of arrays that were saved without names. One domain: `train` and any of
+    `val` and `test`, also with the letter of the domain, or one array of any name.
+
+    Raises:
+        DataError: The file cannot be read, or the names say something else.
+    """
+    names = array_names(npz)
+    if len(names) == 1:
+        return {(None, None): names[0]}
+    if set(names) == {"arr_0", "arr_1"}:
+        return {("A", None): "arr_0", ("B", None): "arr_1"}
+    roles = {role: name for name in names if (role := _role(name))}
+    domains, splits = {domain for domain, _ in roles}, {split for _, split in roles}
+    one_each = len(roles) == len(names) and (None not in domains or len(domains) == 1)
+    trained = None not in splits and all((domain, "train") in roles for domain in domains)
+    if not one_each or not (trained or splits == {None}):
+        raise DataError(
+            f"{npz}: cannot tell what its arrays are for: {_listed(names, 8)}; name them trainA and trainB (valA, "
+            "testA, ...), or A and B; for one domain train, val and test, or store one array"
+        )
+    return roles if len(domains) > 1 else {(None, split): name for (_, split), name in roles.items()}
+
+
+def has_two_domains(path: Path) -> bool:
+    """Whether an .npz file has arrays of two domains, or a folder `trainA/` and `trainB/`.
+
+    Raises:
+        DataError: As for `arrays_by_role`.
+    """
+    if path.is_dir():
+        return {("A", "train"), ("B", "train")} <= {role for role, _ in _folders_with_roles(path)}
+    return any(domain for domain, _ in arrays_by_role(path))
+
+
+def domain_pictures(path: Path, domain: Domain | None = None) -> list[Picture]:
+    """The pictures of one domain, in the order of names.
+
+    Args:
+        path: An .npz file or a folder of pictures.
+        domain: Which one, where `has_two_domains(path)`; None: there is only one.
+
+    Raises:
+        DataError: There are none, the file cannot be read, or it has two domains where one is needed.
+    """
+    if path.is_dir():
+        if domain is None:
+            return [Picture(name, file, None, split) for name, file, split in _pictures_with_split(path)]
+        return [
+            Picture(f"{below}/{name}", file, None, split)
+            for (whose, split), below in sorted(_folders_with_roles(path), key=lambda one: one[1])
+            if whose == domain
+            for name, file, _ in _pictures(path / below)
+        ]
+    roles = arrays_by_role(path)
+    arrays = {name: split for (whose, split), name in roles.items() if whose == domain}
+    if not arrays:
+        raise DataError(f"{path}: has two domains ({_listed(roles.values(), 8)}) where one is needed; store one alone")
+    return [
+        Picture(f"{name}/{index:05}", path, (name, index), split)
+        for name, split in sorted(arrays.items())
+        for index in range(count_pictures(path, name))
+    ]
+
+
+def _role(name: str) -> Role | None:
+    match = _ROLE.fullmatch(name)
+    if match is None or not any(match.groups()):
+        return None
+    split, letter = match.groups()
+    domain: dict[str | None, Domain | None] = {"a": "A", "b": "B", None: None}
+    return domain[letter and letter.lower()], SPLIT_FOLDERS[split.lower()] if split else None
+
+
+def _folders_with_roles(folder: Path) -> list[tuple[Role, str]]:
+    return [(role, below.name) for below in folder.iterdir() if below.is_dir() and (role := _role(below.name))]
 
 
 def count_other_files(folder: Path) -> int:
@@ -169,33 +286,25 @@ def _paired_items(spec: FoldersData) -> tuple[Item, ...]:
 
 
 def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
-    folder = data_folder(spec.path)
-    found: dict[Domain, list[tuple[str, Path, SplitName | None]]]
+    path = data_path(spec.path)
+    found: dict[Domain, list[Picture]]
     if spec.path_b:
-        found = {"A": _pictures_with_split(folder), "B": _pictures_with_split(data_folder(spec.path_b, "data.path_b"))}
-    elif (folder / "trainA").is_dir() and (folder / "trainB").is_dir():
-        found = {"A": [], "B": []}
-        for domain, pictures in found.items():
-            for prefix, split in SPLIT_FOLDERS.items():
-                if (part := folder / f"{prefix}{domain}").is_dir():
-                    pictures += [(f"{part.name}/{name}", path, split) for name, path, _ in _pictures(part)]
-    elif (folder / "A").is_dir() and (folder / "B").is_dir():
-        found = {"A": _pictures_with_split(folder / "A"), "B": _pictures_with_split(folder / "B")}
+        found = {"A": domain_pictures(path), "B": domain_pictures(data_path(spec.path_b, "data.path_b"))}
+    elif has_two_domains(path):
+        found = {"A": domain_pictures(path, "A"), "B": domain_pictures(path, "B")}
+    elif (path / "A").is_dir() and (path / "B").is_dir():
+        found = {"A": domain_pictures(path / "A"), "B": domain_pictures(path / "B")}
     else:
         raise DataError(
-            f"{folder}: has neither trainA/ and trainB/ nor A/ and B/; data.kind=unpaired needs one of these, or "
+            f"{path}: holds neither trainA and trainB nor A and B; data.kind=unpaired needs one of these, or "
             "data.path_b too"
         )
-    return tuple(
-        sorted(
-            (
-                Item(f"{domain}/{name}", path, split=split, domain=domain)
-                for domain, pictures in found.items()
-                for name, path, split in pictures
-            ),
-            key=lambda item: item.name,
-        )
-    )
+    items = [
+        Item(f"{domain}/{one.name}", one.path, split=one.split, domain=domain, entry=one.entry)
+        for domain, pictures in found.items()
+        for one in pictures
+    ]
+    return tuple(sorted(items, key=lambda item: item.name))
 
 
 def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:
@@ -232,6 +341,6 @@ def _pictures_with_split(folder: Path) -> list[tuple[str, Path, SplitName | None
     return [(name, path, SPLIT_FOLDERS[tops[name]]) for name, path, _ in named]
 
 
-def _listed(names: Iterable[str]) -> str:
+def _listed(names: Iterable[str], most: int = _NAMED) -> str:
     names = list(names)
-    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")

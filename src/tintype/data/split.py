@@ -18,8 +18,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tintype.data.arrays import read_entry
 from tintype.data.source import Item, SplitName
-from tintype.image.file import read_thumbnail
+from tintype.image.file import read_thumbnail, resize
 from tintype.recipe.schema import SplitSpec
 
 _MANY = 10  # a group of more than so many pictures, and more than a tenth of the set, is mentioned
@@ -40,7 +41,7 @@ class Fingerprint:
     """What a sample is known by.
 
     Attributes:
-        sha256: Of the bytes of its file, or of both files of a pair, in hexadecimal.
+        sha256: Of the bytes of its file, of both files of a pair, or of the samples of an array, in hexadecimal.
         phash: 256-bit perceptual hash of its target, see `perceptual_hash`.
     """
 
@@ -98,6 +99,23 @@ def fingerprint(target: Path, source: Path | None = None) -> Fingerprint:
             with path.open("rb") as stream:
                 digest.update(hashlib.file_digest(stream, "sha256").digest())
     return Fingerprint(digest.hexdigest(), perceptual_hash(read_thumbnail(target, _THUMBNAIL)))
+
+
+def item_fingerprint(item: Item) -> Fingerprint:
+    """Fingerprint of an item: of its files, or of its samples and their shape where it lies in an array.
+
+    Raises:
+        ImageError: The target cannot be decoded.
+        OSError: A file cannot be read.
+    """
+    if item.entry is None:
+        return fingerprint(item.target, item.source)
+    pixels = read_entry(item.target, *item.entry)
+    height, width = pixels.shape[:2]
+    scale = _THUMBNAIL / min(height, width)
+    small = resize(pixels.astype(np.float32), round(height * scale), round(width * scale))
+    digest = hashlib.sha256(repr(pixels.shape).encode() + pixels.tobytes())
+    return Fingerprint(digest.hexdigest(), perceptual_hash(np.rint(np.clip(small, 0, 255)).astype(np.uint8)))
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int:

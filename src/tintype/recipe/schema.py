@@ -55,7 +55,9 @@ class SplitSpec(Section):
 
 
 class _DataBase(Section):
-    path: str = Field("", description="Folder of pictures, or 'bundled:hubble' for the set that comes with Tintype.")
+    path: str = Field(
+        "", description="Folder or .npz file of pictures, or 'bundled:hubble' for the set that comes with Tintype."
+    )
     size: int = Field(256, ge=16, le=4096, description="Side in pixels of a training crop; model size in use.")
     load_size: int | None = Field(
         None,
