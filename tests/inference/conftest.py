@@ -6,16 +6,15 @@ import numpy as np
 import pytest
 
 from tintype.inference.modelfile import ModelCard
+from tintype.recipe.networks import InitSpec, UNetSpec
 from tintype.recipe.schema import (
     ColourData,
     FoldersData,
     GrayCodec,
-    InitSpec,
     LabCodec,
     Recipe,
     RgbCodec,
     TrainingSpec,
-    UNetSpec,
 )
 
 

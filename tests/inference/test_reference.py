@@ -298,6 +298,25 @@ def test_options_become_fields_of_the_recipe_and_old_names_are_known(tmp_path):
     assert recipe.generator.dropout == 0
 
 
+@pytest.mark.parametrize(
+    ("net", "order", "direction"), [("G_A", "AtoB", "ab"), ("G_B", "AtoB", "ba"), ("G_A", "BtoA", "ba")]
+)
+def test_a_generator_of_two_becomes_a_model_of_its_direction(net, order, direction, tmp_path):
+    folder, x = folder_of(tmp_path, resnet(6).state_dict(), f"latest_net_{net}.pth"), picture(3, 32)
+    (folder / "train_opt.txt").write_text(
+        f"model: cycle_gan\ndataset_mode: unaligned\ndirection: {order}\ngan_mode: vanilla\nlambda_A: 8.0\n"
+        "lambda_B: 9.0\nlambda_identity: 0.5\npool_size: 20\n"
+    )
+    imported = import_reference(folder, tmp_path / "model.safetensors", net=net)
+    recipe, method = imported.card.recipe, imported.card.recipe.method
+    assert (recipe.data.kind, imported.card.direction, imported.notes) == ("unpaired", direction, ())
+    assert (method.kind, method.adversarial, method.pool) == ("cyclegan", "vanilla", 20)
+    assert (method.lambda_cycle, method.lambda_cycle_b, method.lambda_identity) == (8, 9, 4)
+    network, card = load_network(tmp_path / "model.safetensors")
+    assert card.direction == direction
+    assert network(torch.from_numpy(x)).shape == x.shape
+
+
 def test_options_that_contradict_the_weights_are_named_and_lose(tmp_path):
     folder = folder_of(tmp_path, unet(7).state_dict())
     (folder / "train_opt.txt").write_text("netG: resnet_9blocks\nngf: 64\nnorm: syncbatch\ninput_nc: 1\n")

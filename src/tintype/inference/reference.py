@@ -24,7 +24,7 @@ from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import ModelCard, damaged, write_safetensors
 from tintype.inference.reference_keys import Layout, plain_names, recognise, shown, to_our_names
 from tintype.networks import build_generator
-from tintype.recipe.schema import Recipe
+from tintype.recipe.schema import Direction, Recipe
 
 MAX_BYTES = 2 * 2**30  # of the file; the largest that the reference writes by default has 218 MB
 MAX_ELEMENTS = 2**29
@@ -95,15 +95,17 @@ def import_reference(
         batch_statistics = batch_statistics and layout.norm == "batch"
         notes += contradictions(options, layout, path)
         recipe, more = make_recipe(options, layout, path, batch_statistics)
+        direction = direction_of(options, layout, path)
         notes += more
         with torch.device("meta"):
-            network = build_generator(recipe)
+            network = build_generator(recipe, direction)
         state = to_our_names(state, layout, {name: value.shape for name, value in network.state_dict().items()})
     except ModelFileError as error:
         raise ModelFileError(f"{path}: {error}") from error
     card = ModelCard(
         tintype_version=__version__,
         recipe=recipe,
+        direction=direction,
         step=0,
         images_seen=0,
         multiple_of=network.multiple_of,
@@ -250,13 +252,13 @@ def make_recipe(
         "norm": layout.norm,
         "dropout": 0.5 if has_dropout else 0.0,
     }
-    method: dict[str, Any] = {"lambda_l1": _number(options, "lambda_L1", 0, 1e6)}
+    method = _method(options, layout)
     gan_mode = options.get("gan_mode")
     if gan_mode in ("vanilla", "lsgan"):
         method["adversarial"] = gan_mode
     elif gan_mode is not None:
         notes.append(f"gan_mode {gan_mode[:40]} has no counterpart; the recipe keeps its default")
-    if options.get("model") not in (None, "pix2pix", "colorization", "test"):
+    if options.get("model") not in (None, "pix2pix", "cycle_gan", "colorization", "test"):
         notes.append(f"trained as {options['model'][:40]}: the model is whole, but its recipe cannot be trained on")
     rate, beta = _number(options, "lr", 1e-12, 1e3), _number(options, "beta1", 0, 0.999999)
     sections = {
@@ -320,6 +322,39 @@ def _weights(path: Path, content: object) -> dict[str, Tensor]:
     return state
 
 
+def _method(options: Mapping[str, str], layout: Layout) -> dict[str, Any]:
+    if not _two_way(options, layout):
+        return _given({"lambda_l1": _number(options, "lambda_L1", 0, 1e6)})
+    cycle, identity = _number(options, "lambda_A", 0, 1e6), _number(options, "lambda_identity", 0, 1e3)
+    if layout.channels_in != layout.channels_out:
+        identity = 0.0  # it has no such term either
+    elif identity is not None:
+        identity *= 10.0 if cycle is None else cycle  # there it counts in cycle weights
+    fields = {
+        "lambda_cycle": cycle,
+        "lambda_cycle_b": _number(options, "lambda_B", 0, 1e6),
+        "lambda_identity": identity,
+        "pool": _whole(options, "pool_size", 0, 10_000),
+    }
+    return {"kind": "cyclegan"} | _given(fields)
+
+
+def _two_way(options: Mapping[str, str], layout: Layout) -> bool:
+    """Whether the run had a generator for each direction."""
+    return options.get("model") == "cycle_gan" and (layout.channels_in, layout.channels_out) != (1, 2)
+
+
+def direction_of(options: Mapping[str, str], layout: Layout, path: Path) -> Direction:
+    """The direction between the domains A and B that a generator of two goes; "ab" for the only one of a run."""
+    alike = layout.channels_in == layout.channels_out  # else the codec says which domain is which
+    return "ba" if alike and _two_way(options, layout) and _goes_back(options, path) else "ab"
+
+
+def _goes_back(options: Mapping[str, str], path: Path) -> bool:
+    # of two generators, G_B goes against the direction of the run
+    return (options.get("direction") == "BtoA") != path.name.endswith("_net_G_B.pth")
+
+
 def _data(options: Mapping[str, str], layout: Layout, path: Path) -> dict[str, Any]:
     multiple = 2**layout.depth if layout.kind == "unet" else 8
     size = _whole(options, "crop_size", 16, 4096)
@@ -328,10 +363,10 @@ def _data(options: Mapping[str, str], layout: Layout, path: Path) -> dict[str, A
     spec: dict[str, Any] = {"size": size, "load_size": _whole(options, "load_size", size, 8192)}
     if (layout.channels_in, layout.channels_out) == (1, 2):
         return spec | {"kind": "colour"}
-    # of two generators, G_B goes against the direction of the run
-    backwards = (options.get("direction") == "BtoA") != path.name.endswith("_net_G_B.pth")
+    if _two_way(options, layout):
+        return spec | {"kind": "unpaired"}
     kind = "side_by_side" if options.get("dataset_mode") == "aligned" else "folders"
-    return spec | {"kind": kind, "direction": "ba" if backwards else "ab"}
+    return spec | {"kind": kind, "direction": "ba" if _goes_back(options, path) else "ab"}
 
 
 def _given(fields: Mapping[str, Any]) -> dict[str, Any]:
