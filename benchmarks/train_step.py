@@ -1,90 +1,63 @@
-"""How much of the machine a training step uses: arithmetic done per second, against the best 3x3 convolution.
+r"""How much of the machine a training step uses: arithmetic done per second, against the best 3x3 convolution.
 
     python benchmarks/train_step.py [--recipe hubble-pix2pix] [--batch 4] [--steps 10]
+    python benchmarks/train_step.py --batch 1 method.kind=cyclegan codec.source=grey3 generator.kind=resnet \
+        discriminator.norm=instance
 
-Work is counted from the modules, as 2 x multiply-adds of every convolution: one forward, one gradient of the weights
-where they are trained in that phase, one gradient of the input where something before it is trained. The ceiling is the
-best rate of a plain 3x3 convolution, forward and backward, over 64 to 512 channels and 16 to 128 px, channels-last,
-with the same threads, measured before and after in the same run. The waiting for data is timed inside the same steps.
+Work is counted as `work.py` says. The ceiling is the best rate of a plain 3x3 convolution, forward and backward, over
+64 to 512 channels and 16 to 128 px, channels-last, with the same threads, measured before and after in the same run.
+The waiting for data is timed inside the same steps. A CycleGAN step takes turns with the same step written plainly
+(`plain_cyclegan.py`), and both tell the memory that they need beyond weights and optimisers.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import gc
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import nn
+from plain_cyclegan import PlainCycleGan
+from work import convolution_rate, cyclegan_work, pix2pix_work
 
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
-from tintype.methods import Method, build_method
+from tintype.methods import build_method
+from tintype.methods.cyclegan import CycleGan
+from tintype.methods.pix2pix import Pix2Pix
 from tintype.recipe import load_recipe
 from tintype.training import make_fabric
 from tintype.training.machine import keep_memory
 from tintype.training.rundir import RunDir
 from tintype.training.trainer import Trainer
 
-
-def convolution_rate(repeats: int = 5) -> tuple[float, str]:
-    """Best multiply-add rate x 2 of a 3x3 convolution, forward and backward, in FLOP/s, and where it was reached."""
-    best, where = 0.0, ""
-    for channels in (64, 128, 256, 512):
-        for side in (16, 32, 64, 128):
-            batch = max(1, min(16, 2**24 // (channels * side * side)))
-            layer = nn.Conv2d(channels, channels, 3, padding=1, bias=False).to(memory_format=torch.channels_last)
-            x = torch.rand(batch, channels, side, side).contiguous(memory_format=torch.channels_last).requires_grad_()
-            upstream = torch.ones_like(layer(x))
-            work = 3 * 2 * batch * channels * channels * 9 * side * side
-            for repeat in range(repeats + 1):
-                start = time.perf_counter()
-                layer(x).backward(upstream)
-                rate = work / (time.perf_counter() - start)
-                if repeat and rate > best:  # the first is a warm-up
-                    best, where = rate, f"{channels} channels, {side} px, batch {batch}"
-    return best, where
+WARM_UP = 2  # steps that are not timed
 
 
-class MacCounter:
-    """Multiply-adds of a network's convolutions in one forward pass, and those of its first one."""
-
-    def __init__(self, network: nn.Module) -> None:
-        self.total = self.first = 0
-        for module in network.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                module.register_forward_hook(self._count)
-
-    def _count(self, module: nn.Module, inputs: tuple[torch.Tensor], output: torch.Tensor) -> None:
-        # each weight meets each pixel of the side that it slides over
-        pixels = inputs[0] if isinstance(module, nn.ConvTranspose2d) else output
-        macs = module.weight.numel() * pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
-        self.first = self.first or macs
-        self.total += macs
+def resident(field: str) -> float:
+    """`VmRSS` or `VmHWM` of this process in MiB (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field)) / 1024
 
 
-def pix2pix_work(method: Method, source: torch.Tensor, target_channels: int) -> float:
-    """FLOP of one pix2pix step, needed gradients only."""
-    generator, discriminator = method.networks["generator"], method.networks["discriminator"]
-    g, d = MacCounter(generator), MacCounter(discriminator)
-    with torch.no_grad():
-        fake = generator(source)
-        discriminator(torch.cat([source, fake], 1))
-    share = target_channels / (source.shape[1] + target_channels)  # of D's first layer: only the fake needs a gradient
-    generator_pass = g.total + g.total + (g.total - g.first)
-    judged_twice = 2 * (d.total + d.total + (d.total - d.first))
-    judged_for_generator = d.total + (d.total - d.first) + d.first * share
-    for network in (generator, discriminator):
-        for module in network.modules():
-            module._forward_hooks.clear()
-    return 2.0 * (generator_pass + judged_twice + judged_for_generator)
+def peak_memory(step: Callable[[], object]) -> float:
+    """MiB by which a step's peak is above what is resident before it (Linux with the GNU C library)."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # forgets the highest mark so far
+    before = resident("VmRSS")
+    step()
+    return resident("VmHWM") - before
 
 
 def main() -> None:
     """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
     parser.add_argument("--recipe", default="hubble-pix2pix")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--steps", type=int, default=10)
@@ -95,8 +68,14 @@ def main() -> None:
     data = open_data(recipe)
     torch.manual_seed(0)
     method = build_method(recipe)
-    source, target = data.batch(0, torch.device("cpu"))
-    work = pix2pix_work(method, source, target.shape[1])
+    device = torch.device("cpu")
+    plain = None
+    match method:
+        case Pix2Pix():
+            work = pix2pix_work(method, *data.batch(0, device))
+        case CycleGan():
+            work = cyclegan_work(method, *data.batch(0, device))
+            plain = PlainCycleGan(recipe, method)
     before, where = convolution_rate()
     print(f"threads {torch.get_num_threads()}; best 3x3 convolution {before / 1e9:.0f} GFLOP/s at {where}")
     with tempfile.TemporaryDirectory() as folder, Reporter(quiet=True) as say:
@@ -112,19 +91,33 @@ def main() -> None:
             return batch
 
         data.batch = timed
-        times = []
-        for step in range(arguments.steps + 2):
+        times, plain_times = [], []
+        for step in range(arguments.steps + WARM_UP):
             start = time.perf_counter()
             trainer.train_step()
-            if step >= 2:
-                times.append(time.perf_counter() - start)
-    after, _ = convolution_rate()
+            times.append(time.perf_counter() - start)
+            if plain is not None:
+                start = time.perf_counter()
+                plain.step(*honest(step, device))
+                plain_times.append(time.perf_counter() - start)
+        after, _ = convolution_rate()
+        if plain is not None:
+            ours = peak_memory(trainer.train_step)
+            theirs = peak_memory(lambda: plain.step(*honest(0, device)))
+    del times[:WARM_UP], plain_times[:WARM_UP], waits[:WARM_UP]
     ceiling = max(before, after)
-    step_s, wait_s = statistics.median(times), statistics.median(waits[2:])
+    step_s, wait_s = statistics.median(times), statistics.median(waits)
     print(f"{recipe.name}, batch {arguments.batch}: {work / 1e9:.0f} GFLOP a step, {step_s * 1000:.0f} ms (median)")
     print(f"{work / step_s / 1e9:.0f} GFLOP/s: {work / step_s / ceiling:.0%} of {ceiling / 1e9:.0f} GFLOP/s")
     print(f"best step: {work / min(times) / ceiling:.0%}; waiting for data: {wait_s / step_s:.1%} of a step")
     print(f"{arguments.batch / step_s:.2f} images/s")
+    if plain is not None:
+        plain_s = statistics.median(plain_times)
+        print(f"written plainly: {plain_s * 1000:.0f} ms (median), {work / plain_s / ceiling:.0%}")
+        print(
+            f"images/s: {plain_s / step_s:.2f} times the plain step's (best steps: {min(plain_times) / min(times):.2f})"
+        )
+        print(f"peak memory of a step: {ours:.0f} MiB; written plainly: {theirs:.0f} MiB")
 
 
 if __name__ == "__main__":

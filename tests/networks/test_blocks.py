@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from tintype.networks.blocks import SMALL_PX, Doubling, doubling, initialise
+from tintype.networks.blocks import SMALL_PX, Doubling, doubling, initialise, norm_layer, onto_few_channels
 from tintype.recipe.networks import InitSpec
 
 
@@ -56,6 +56,48 @@ def test_the_matrix_product_of_a_doubling_equals_the_convolution_and_so_do_its_g
     x = torch.rand(2, 3, side, side, dtype=torch.float64, requires_grad=True)
     assert side * side <= SMALL_PX
     ours, plain = layer(x), layer.conv(x)
+    torch.testing.assert_close(ours, plain)
+    upstream = torch.rand_like(plain)
+    wanted = [x, *layer.parameters()]
+    torch.testing.assert_close(
+        torch.autograd.grad(ours, wanted, upstream), torch.autograd.grad(plain, wanted, upstream)
+    )
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("pictures", [1, 3])
+def test_instance_norm_equals_torchs_own_to_the_second_derivative(pictures: int, layout: torch.memory_format) -> None:
+    torch.manual_seed(0)
+    x = torch.rand(pictures, 2, 5, 4, dtype=torch.float64).contiguous(memory_format=layout).requires_grad_()
+    upstream = torch.rand(x.shape, dtype=torch.float64)
+    results = []
+    for norm in (norm_layer("instance", 2), nn.InstanceNorm2d(2)):
+        y = norm(x)
+        (slope,) = torch.autograd.grad(y, x, upstream, create_graph=True)
+        results.append((y, slope, *torch.autograd.grad(slope.square().sum(), x)))
+    torch.testing.assert_close(*results)
+
+
+def test_instance_norm_keeps_channels_last_both_ways() -> None:
+    x = torch.rand(2, 4, 6, 6).contiguous(memory_format=torch.channels_last).requires_grad_()
+    y = norm_layer("instance", 4)(x)
+    (slope,) = torch.autograd.grad(y, x, y.detach() ** 2)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    assert slope.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_instance_norm_is_torchs_own_where_no_gradient_is_wanted() -> None:
+    x = torch.rand(2, 4, 6, 6)
+    with torch.no_grad():
+        assert torch.equal(norm_layer("instance", 4)(x), nn.InstanceNorm2d(4)(x))
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_convolution_onto_few_channels_equals_the_plain_one_and_so_do_its_gradients(bias: bool) -> None:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(4, 3, (5, 3), bias=bias).double()
+    x = torch.rand(2, 4, 9, 8, dtype=torch.float64).contiguous(memory_format=torch.channels_last).requires_grad_()
+    ours, plain = onto_few_channels(layer, x), layer(x)
     torch.testing.assert_close(ours, plain)
     upstream = torch.rand_like(plain)
     wanted = [x, *layer.parameters()]

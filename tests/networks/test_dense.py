@@ -6,6 +6,7 @@ from torch import nn
 
 from tintype.errors import RecipeError
 from tintype.networks import build_discriminator
+from tintype.networks.blocks import InstanceNorm
 from tintype.networks.dense import DenseGan
 from tintype.networks.patchgan import smallest_input_px
 from tintype.recipe import load_recipe
@@ -23,7 +24,7 @@ def test_its_layers_are_those_of_the_description() -> None:
         (1, 512, 4, 4),
         (1, 30 * 30),
     ]
-    assert sum(isinstance(module, nn.InstanceNorm2d) for module in network.modules()) == 3
+    assert sum(isinstance(module, InstanceNorm) for module in network.modules()) == 3
     assert network(torch.empty(5, 3, 256, 256, device="meta")).shape == (5, 1)
 
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from tintype.networks import resnet
 from tintype.networks.resnet import ResNet
 
 
@@ -34,3 +35,23 @@ def test_dropout_sits_in_every_block_or_nowhere() -> None:
     for dropout in (0.0, 0.5):
         network = ResNet(1, 1, filters=1, blocks=3, dropout=dropout)
         assert sum(isinstance(module, nn.Dropout) for module in network.modules()) == (3 if dropout else 0)
+
+
+@pytest.mark.parametrize("norm", ["instance", "batch"])
+def test_large_pictures_trained_one_by_one_come_out_as_in_their_batch(
+    norm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    network = ResNet(1, 2, filters=2, blocks=1, norm=norm).double()
+    x = torch.rand(3, 1, 16, 24, dtype=torch.float64)
+    upstream = torch.rand(3, 2, 16, 24, dtype=torch.float64)
+
+    def trained() -> tuple[torch.Tensor, ...]:
+        y = network(x)
+        return y, *torch.autograd.grad(y, list(network.parameters()), upstream)
+
+    together = trained()
+    monkeypatch.setattr(resnet, "LARGE_PX", 1)
+    torch.testing.assert_close(trained(), together)
+    with torch.no_grad():
+        torch.testing.assert_close(network(x), together[0])

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
-from tintype.networks.blocks import needs_bias, norm_layer
+from tintype.networks.blocks import needs_bias, norm_layer, onto_few_channels
 from tintype.networks.recompute import run_blocks, run_segment
 from tintype.recipe.networks import Norm
+
+LARGE_PX = 2**16
+"""Pixels from which pictures of a batch are trained one by one on a CPU; see `ResNet.forward`."""
 
 
 class ResidualBlock(nn.Module):
@@ -58,6 +62,7 @@ class ResNet(nn.Module):
         self.multiple_of = 8
         self.output_stride = 1
         self.recompute = False
+        self.joins_pictures = norm == "batch"
         self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
         # 3 px of either 7x7 convolution; in between 3x3 ones at full, half (2 px) and quarter size (4 px)
         self.receptive_radius_px = 3 + 1 + 2 + 8 * blocks + 4 + 2 + 3
@@ -82,10 +87,26 @@ class ResNet(nn.Module):
         self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(filters, channels_out, 7), nn.Tanh())
 
     def forward(self, x: Tensor) -> Tensor:
-        """Translate a batch in model space."""
+        """Translate a batch in model space.
+
+        On a CPU, where gradients are wanted and nothing joins the pictures, large ones go through one by one: the
+        activations of one stay in the processor's cache, and larger products gain nothing.
+        """
+        pixels = x.shape[2] * x.shape[3]
+        one_by_one = not self.joins_pictures and x.device.type == "cpu" and torch.is_grad_enabled()
+        if one_by_one and len(x) > 1 and pixels >= LARGE_PX:
+            return torch.cat([self._translate(picture) for picture in x.split(1)])
+        return self._translate(x)
+
+    def _translate(self, x: Tensor) -> Tensor:
         x = run_segment(self, lambda x: self.down(self.stem(x)), x)
         x = run_blocks(self, self.blocks, x)
-        return run_segment(self, lambda x: self.head(self.up(x)), x)
+        return run_segment(self, self._enlarge, x)
+
+    def _enlarge(self, x: Tensor) -> Tensor:
+        pad, convolution, squash = self.head
+        assert isinstance(convolution, nn.Conv2d)
+        return squash(onto_few_channels(convolution, pad(self.up(x))))
 
 
 def _doubling(kind: Literal["transposed", "resize"], channels: int, bias: bool) -> nn.Module:
