@@ -10,6 +10,7 @@ import torch
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, RecipeError
 from tintype.inference.modelfile import read_safetensors, write_safetensors
+from tintype.inference.reference import import_reference
 from tintype.methods import Method, build_method
 from tintype.networks import build_generator
 from tintype.recipe import Recipe, load_recipe
@@ -17,6 +18,7 @@ from tintype.training import train
 from tintype.training.preview import make_card
 from tintype.training.start import start_from
 
+REFERENCE = Path(__file__).parents[1] / "data/reference_checkpoint"
 TINY = load_recipe("tiny")
 TWO_WAY = load_recipe(
     Recipe.model_validate(
@@ -125,3 +127,26 @@ def test_a_run_that_goes_on_needs_what_it_started_from_no_more(tmp_path: Path, p
     assert "generator starts from" in (tmp_path / "run/events.jsonl").read_text()
     source.unlink()
     assert train("tiny", tmp_path / "run", [*settings, "training.steps=2"], reporter=Reporter(quiet=True))
+
+
+def test_training_goes_on_from_an_imported_generator(tmp_path: Path, picture_set: Path) -> None:
+    imported = import_reference(REFERENCE, tmp_path / "imported.safetensors").card.recipe
+    recipe = load_recipe(
+        imported,
+        [
+            "data.kind=colour",
+            f"data.path={picture_set}",
+            "data.size=32",
+            "data.load_size=null",
+            "codec.source=grey3",
+            "method.kind=cyclegan",
+            f"method.init_from={tmp_path / 'imported.safetensors'}",
+            "discriminator.filters=2",
+            "optimiser.lr=1e-9",
+        ],
+    )
+    assert train(recipe, tmp_path / "run", reporter=Reporter(quiet=True))
+    before, _ = read_safetensors(tmp_path / "imported.safetensors")
+    after, card = read_safetensors(tmp_path / "run/model_ab.safetensors")
+    assert card.direction == "ab"
+    assert all(abs(after[name] - before[name]).max() < 1e-6 for name in before if before[name].ndim == 4)
