@@ -16,6 +16,9 @@ import tintype
 from tintype import cli
 from tintype.console import Reporter
 from tintype.image.file import read_image, write_image
+from tintype.inference.modelfile import read_card, read_safetensors, write_safetensors
+from tintype.metrics.scores import CONSISTENCY_CAVEAT
+from tintype.recipe import Recipe
 
 
 def run(capfd: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
@@ -38,6 +41,26 @@ def model(tmp_path_factory: pytest.TempPathFactory, picture_set: Path) -> Path:
     """A run folder of a few steps."""
     folder = tmp_path_factory.mktemp("model") / "run"
     tintype.train("tiny", folder, [f"data.path={picture_set}", "training.steps=3"], reporter=Reporter(quiet=True))
+    return folder
+
+
+TWO_WAYS = {
+    "name": "two-ways",
+    "data": {"kind": "colour", "size": 32},
+    "codec": {"kind": "rgb", "source": "grey3"},
+    "generator": {"kind": "resnet", "filters": 2, "blocks": 1, "norm": "instance"},
+    "discriminator": {"kind": "patchgan", "filters": 2, "layers": 1, "norm": "instance"},
+    "method": {"kind": "cyclegan"},
+    "training": {"steps": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def two_way_model(tmp_path_factory: pytest.TempPathFactory, picture_set: Path) -> Path:
+    """A run folder of two directions whose pictures have partners."""
+    folder = tmp_path_factory.mktemp("two") / "run"
+    recipe = Recipe.model_validate({**TWO_WAYS, "data": {**TWO_WAYS["data"], "path": str(picture_set)}})
+    tintype.train(recipe, folder, reporter=Reporter(quiet=True))
     return folder
 
 
@@ -128,11 +151,55 @@ def test_inspect_export_and_report_work_on_a_run(
     code, out, _ = run(capfd, "inspect", model)
     assert code == 0
     assert "recipe:              tiny" in out
+    assert "direction:           A to B (ab), the only one" in out and CONSISTENCY_CAVEAT not in out
     assert json.loads(run(capfd, "inspect", model, "--json")[1])["recipe"]["name"] == "tiny"
     code, out, _ = run(capfd, "export", model, "--out", tmp_path / "other.onnx")
     assert (code, "differs from torch by at most" in out) == (0, True)
     code, out, _ = run(capfd, "report", model, "--out", tmp_path / "report.html")
     assert (code, out.strip()) == (0, str(tmp_path / "report.html"))
+
+
+def test_evaluate_scores_the_direction_that_is_asked_for(
+    two_way_model: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    found = {}
+    for words in ([], ["--direction", "ab"], ["--direction", "ba"]):
+        code, out, _ = run(capfd, "evaluate", "-m", two_way_model, *words)
+        assert code == 0
+        assert CONSISTENCY_CAVEAT in out and "(cycle)" in out and "(change)" in out
+        found[tuple(words)] = out
+    assert found[()] == found["--direction", "ab"]
+    assert "direction ab" in found[()] and "grey copy" in found[()]
+    assert "direction ba" in found["--direction", "ba"] and "grey copy" not in found["--direction", "ba"]
+
+
+def test_export_takes_the_network_of_a_direction(
+    two_way_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for words, direction in (([], "ab"), (["--direction", "ba"], "ba")):
+        code, out, _ = run(capfd, "export", two_way_model, "--out", tmp_path / "m.onnx", *words)
+        assert (code, "differs from torch by at most" in out) == (0, True)
+        assert read_card(tmp_path / "m.onnx").direction == direction
+
+
+def test_inspect_shows_direction_and_consistency(two_way_model: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capfd, "inspect", two_way_model)
+    assert (code, "direction:           A to B (ab), one of two" in out) == (0, True)
+    assert "(cycle)" in out and "(change)" in out
+    assert out.splitlines()[-1] == CONSISTENCY_CAVEAT
+    code, out, _ = run(capfd, "inspect", two_way_model / "model_ba.safetensors")
+    assert (code, "direction:           B to A (ba), one of two" in out) == (0, True)
+
+
+def test_inspect_refuses_a_card_whose_consistency_is_none(
+    two_way_model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state, card = read_safetensors(two_way_model / "model_ab.safetensors")
+    broken = card.model_copy(update={"scores": {"consistency": {"cycle": "good"}}})
+    write_safetensors(tmp_path / "m.safetensors", state, broken)
+    code, _, said = run(capfd, "inspect", tmp_path / "m.safetensors")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "its card is damaged (scores.consistency)" in said
 
 
 def test_recipe_commands_print_what_there_is(capfd: pytest.CaptureFixture[str]) -> None:
@@ -205,13 +272,19 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (["translate", "PICTURE", "-m", "MODEL", "--out", "PICTURE"], 1, "PICTURE"),
         (["translate", "PICTURE", "-m", "MODEL", "--out", "OUT", "--strength", "-1"], 2, "strength"),
         (["translate", "PICTURE", "-m", "MODEL", "--out", "OUT", "--direction", "up"], 2, "choose ab or ba"),
+        (["translate", "PICTURE", "-m", "MODEL", "--out", "OUT", "--direction", "ba"], 2, "in one direction only"),
+        (["evaluate", "-m", "MODEL", "--direction", "up"], 2, "--direction up: choose ab or ba"),
+        (["evaluate", "-m", "MODEL", "--direction", "ba"], 2, "in one direction only"),
+        (["export", "MODEL", "--out", "x.onnx", "--direction", "up"], 2, "--direction up: choose ab or ba"),
+        (["export", "MODEL", "--out", "x.onnx", "--direction", "ba"], 2, "in one direction only"),
+        (["export", "EMPTY", "--out", "x.onnx"], 1, "holds no model.onnx"),
         (["evaluate", "-m", "MODEL/model.onnx"], 2, "give --data FOLDER"),
         (["evaluate", "-m", "MODEL", "--data", "EMPTY"], 1, "EMPTY"),
         (["inspect", "PICTURE"], 1, "is not a model file"),
         (["export", "MODEL/model.onnx", "--out", "x.onnx"], 2, "only .safetensors models are exported"),
         (["report", "EMPTY", "--out", "OUT/r.html"], 1, "EMPTY"),
         (["data", "check", "GONE"], 1, "GONE"),
-        (["data", "check", "EMPTY", "--kind", "films"], 2, "--kind films: choose"),
+        (["data", "check", "EMPTY", "--kind", "films"], 2, "--kind films: choose colour, folders or side_by_side"),
         (["data", "get"], 2, "give the name of a set; `tintype data get --list` names them all"),
         (["data", "get", "facade"], 2, "facade: no such public set; did you mean facades?"),
         (["data", "get", "maps", "--out", "PICTURE"], 1, "PICTURE.png: is there already and is not maps"),

@@ -15,11 +15,12 @@ import pytest
 
 from tintype.errors import OutputError, RunError, UsageError
 from tintype.metrics.interval import Interval
-from tintype.metrics.scores import DialPoint, GreyPictures, Row, Scores
+from tintype.metrics.scores import CONSISTENCY_CAVEAT, Consistency, DialPoint, GreyPictures, Likeness, Row, Scores
 from tintype.report import write_report
 from tintype.report_run import MAX_PICTURE_SIDE
 
 RECIPE = "name: tiny\ndescription: A made-up run.\ntraining:\n  steps: 40\n"
+TWO_WAY_RECIPE = RECIPE + "method:\n  kind: cyclegan\n"
 VOID = {"meta", "img", "br"}
 
 
@@ -99,6 +100,58 @@ def make_run(tmp_path):
         (folder / "evaluation" / "panels" / "01.png").write_bytes(png())
         for step in (10, 20, 30, 40):
             (folder / "samples" / f"step-{step:06d}.png").write_bytes(png())
+        return folder
+
+    return make
+
+
+def consistency(cycle=21.5, change=14.25):
+    def likeness(psnr):
+        around = {"mean": psnr, "low": psnr - 1, "high": psnr + 1}
+        return {"pictures": 9, "psnr": around, "ssim": {"mean": 0.75, "low": 0.7, "high": 0.8}}
+
+    return {"cycle": likeness(cycle), "identity": likeness(31.5), "change": likeness(change)}
+
+
+def unpaired_scores(direction, **figures):
+    return {
+        "protocol": {"size": 64, "split": "test", "direction": direction},
+        "pictures": 9,
+        "coloured": 0,
+        "reference": "",
+        "rows": [],
+        "verdict": f"No verdict for {direction}.",
+        "notes": ["A note of both."],
+        "panels": [{"kind": "sample", "name": f"one {direction}.jpg", "file": f"evaluation/panels/{direction}-01.png"}],
+        "consistency": consistency(**figures),
+    }
+
+
+def two_way_events():
+    yield {"event": "start", "step": 0, "device": "cpu"}
+    for step in (10, 20):
+        values = {f"{name}_{way}_psnr": 20.0 + step for name in ("cycle", "identity", "change") for way in ("ab", "ba")}
+        terms = {"g/adversarial_ab": 1.0, "g/cycle_a": 2.0, "d/real_a": 0.3, "d/penalty_b": 0.1}
+        yield {"event": "log", "step": step, "images_seen": step, "lr": 2e-4, "terms": terms}
+        yield {"event": "validation", "step": step, "scores": values, "best": False}
+
+
+@pytest.fixture
+def make_two_way_run(tmp_path):
+    def make(name="two", *, ab=None, ba=None):
+        folder = tmp_path / name
+        (folder / "samples").mkdir(parents=True)
+        (folder / "evaluation" / "panels").mkdir(parents=True)
+        (folder / "recipe.yaml").write_text(TWO_WAY_RECIPE)
+        (folder / "environment.json").write_text("{}")
+        (folder / "split.json").write_text(json.dumps({"train": ["A/a", "B/b"], "digest": "d2"}))
+        (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in two_way_events()))
+        for direction, result in (("ab", ab), ("ba", ba)):
+            content = unpaired_scores(direction) if result is None else result
+            (folder / f"scores_{direction}.json").write_text(json.dumps(content))
+            (folder / "evaluation" / "panels" / f"{direction}-01.png").write_bytes(png())
+            for step in (10, 20):
+                (folder / "samples" / f"step-{step:06d}_{direction}.png").write_bytes(png())
         return folder
 
     return make
@@ -408,3 +461,147 @@ def test_a_note_of_training_and_scores_alike_is_shown_once(make_run, tmp_path):
     run = make_run(result={**scores(), "notes": notes})
     text = write_report([run], tmp_path / "report.html").read_text()
     assert [text.count(note) for note in notes] == [1, 1]
+
+
+def headings(text):
+    return re.findall(r"<h\d>([^<]*)</h\d>", text)
+
+
+def test_a_run_of_two_directions_shows_each_of_them_under_its_own_heading(make_two_way_run):
+    text, page = report(make_two_way_run())
+    parts = ["Some of the pictures", "Scores", "Samples over time"]
+    assert headings(text)[1:] == ["A to B", *parts, "B to A", *parts, "Training", "Settings", "Notes"]
+    order = ["No verdict for ab.", "one ab.jpg", "Step 10", "Step 20", "No verdict for ba.", "one ba.jpg", "Step 20"]
+    place = 0
+    for part in order:
+        assert (place := page.text.find(part, place) + 1), part
+    assert page.text.count("Step 10") == page.text.count("Step 20") == 2
+    assert len([source for source in page.sources if source.startswith("data:")]) == 6
+    assert page.text.count("A note of both.") == 1
+    assert "No picture was judged." not in page.text and "What this page lacks" not in page.text
+    assert "Each strip: source, generated, and back." in page.text
+    assert "Scored on, A to B 9 pictures" in page.text and "coloured" not in page.text
+    assert not warned(page)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_consistency_never_stands_without_the_change_and_the_caveat(make_two_way_run):
+    _, page = report(make_two_way_run())
+    assert "There and back (cycle) 21.50 20.50 to 22.50 0.750" in page.text
+    assert page.text.count("Translation against source (change) 14.25") == 2
+    assert page.text.count(CONSISTENCY_CAVEAT) == 4, "below each table and on each chart"
+    cycle_only = {"consistency": {"cycle": consistency()["cycle"]}}
+    _, page = report(make_two_way_run("grey", ab=unpaired_scores("ab") | cycle_only))
+    assert "Translation against source (change) \N{EN DASH} \N{EN DASH} \N{EN DASH}" in page.text
+
+
+def test_curves_of_two_directions_are_drawn_by_what_they_measure(make_two_way_run):
+    text, page = report(make_two_way_run())
+    charts = re.findall(r"<strong>([^<]*)</strong>", text)
+    assert charts == [
+        "Generator loss",
+        "Discriminator loss",
+        "There and back, A to B",
+        "There and back, B to A",
+        "Learning rate",
+    ]
+    for name in ("g/adversarial_ab", "g/cycle_a", "d/real_a", "d/penalty_b"):
+        assert page.text.count(name) == 1
+    assert [page.text.count(f" {name} ") >= 2 for name in ("cycle", "identity", "change")] == [True] * 3
+
+
+def test_two_directions_with_pairs_have_rows_and_consistency(make_two_way_run):
+    paired = scores() | {"consistency": consistency()}
+    paired["panels"][0]["file"] = "evaluation/panels/ab-01.png"
+    text, page = report(make_two_way_run(ab=paired, ba=scores(model=26.0)))
+    assert headings(text).count("Best, median and worst") == 2
+    assert "Each strip: source, generated, and back, truth. Ranked by gain over grey copy." in page.text
+    assert page.text.count("There and back (cycle)") == 1
+    assert page.text.count("luminance") == 0 and page.text.count("model, calibrated, strength 0.7") == 2
+    assert warned(page), "of B to A, which a baseline beats"
+
+
+def test_a_run_of_two_directions_in_training_says_what_is_missing(tmp_path):
+    folder = tmp_path / "fresh"
+    folder.mkdir()
+    (folder / "recipe.yaml").write_text(TWO_WAY_RECIPE)
+    text, page = report(folder)
+    for name in ("scores_ab.json", "scores_ba.json", "samples"):
+        assert name in page.text
+    assert "scores.json" not in page.text
+    assert "A to B" not in headings(text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff", b"[" * 100_000, b'{"consistency": {"cycle": 3}}', b'{"consistency": {"change": {"psnr": "x"}}}'],
+)
+def test_one_damaged_direction_leaves_the_other(make_two_way_run, content):
+    folder = make_two_way_run()
+    (folder / "scores_ab.json").write_bytes(content)
+    _, page = report(folder)
+    assert "What this page lacks" in page.text and "scores_ab.json" in page.text
+    assert "No verdict for ba." in page.text
+
+
+@pytest.mark.parametrize("value", [-1e29, 1e29, math.inf, math.nan, None])
+def test_extreme_consistency_makes_a_page_all_the_same(make_two_way_run, value):
+    result = unpaired_scores("ab")
+    result["consistency"]["cycle"]["psnr"] = value
+    result["consistency"]["change"]["ssim"] = {"mean": 0.0, "low": value, "high": value}
+    _, page = report(make_two_way_run(ab=result))
+    assert "There and back (cycle)" in page.text
+
+
+@pytest.mark.parametrize("attack", ['<script>alert("1")</script>', '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}"])
+def test_hostile_texts_of_two_directions_stay_texts(make_two_way_run, attack):
+    result = unpaired_scores("ab") | {"verdict": attack, "protocol": {attack: attack}}
+    result["panels"] = [{"kind": attack, "name": attack, "file": "../../x.png"}]
+    folder = make_two_way_run(ab=result)
+    (folder / "samples" / f"{attack.replace('/', '|')}_ba.png").write_bytes(png())
+    text, page = report(folder)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "<img src=x" not in text
+    assert page.text.count(attack) >= 5
+
+
+def test_runs_of_both_kinds_are_compared_in_two_tables(make_run, make_two_way_run):
+    unpaired, paired = (
+        make_two_way_run("unpaired"),
+        make_two_way_run("mixed", ab=scores() | {"consistency": consistency()}),
+    )
+    text, _ = report(make_run("single"), unpaired, paired)
+    first, second = re.findall(r"<h2>.*?</table>", text, re.DOTALL)[:2]
+    assert "single" in first and "mixed" in first and "unpaired" not in first
+    assert "A to B" in first and "no scores" not in first
+    assert "unpaired" in second and "mixed" in second and "single" not in second
+    assert CONSISTENCY_CAVEAT in second
+    assert all(name in second for name in ("Cycle", "Identity", "Change", "21.50", "31.50", "14.25"))
+    text, _ = report(unpaired)
+    assert "Runs with pairs" not in text
+    text, _ = report(unpaired, make_two_way_run("again"))
+    assert "Runs with pairs" not in text and "All runs" not in text and "21.50" in text
+
+
+def test_scores_are_compared_within_a_direction(make_run, make_two_way_run):
+    both = make_two_way_run("both", ab=scores(), ba=scores() | {"protocol": {"size": 64, "direction": "ba"}})
+    _, page = report(make_run("single"), both)
+    assert "must not be compared" not in page.text
+    other = make_two_way_run("other", ba=unpaired_scores("ba") | {"protocol": {"size": 65}})
+    _, page = report(make_two_way_run("one"), other)
+    assert "must not be compared" in page.text
+
+
+def test_in_other_tasks_than_colouring_identity_is_the_reference_of_validation(make_run):
+    lines = [{"event": "validation", "step": 5, "scores": {"psnr": 20.0, "identity_psnr": 26.5}, "best": True}]
+    _, page = report(make_run(lines=lines))
+    assert "identity (26.50 dB) has a higher PSNR than the model at its best step, 5 (20.00 dB)" in page.text
+
+
+def test_what_is_written_of_consistency_is_what_the_report_reads(make_two_way_run):
+    likeness = Likeness(1, Interval(12.5, None, None), Interval(0.25, None, None))
+    result = Scores(
+        {}, 1, 0, 0, "", (), (), None, (), "None.", (), (), consistency=Consistency(likeness, None, likeness)
+    )
+    _, page = report(make_two_way_run(ab=result.to_dict()))
+    assert "There and back (cycle) 12.50 0.250 1 Already there (identity) \N{EN DASH}" in page.text

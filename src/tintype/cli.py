@@ -25,6 +25,7 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(data_app, name="data")
 
 Model = Annotated[Path, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")]
+Direction = Annotated[str, typer.Option(metavar="ab|ba", help="Which one of a run that trained both.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -83,7 +84,7 @@ def translate(
     model: Model,
     out: Annotated[Path, typer.Option(help="Folder for the results; names and structure are kept.")],
     strength: Annotated[float, typer.Option(help="Factor on predicted chroma.")] = 1.0,
-    direction: Annotated[str, typer.Option(help="ab or ba, for models with two directions.")] = "ab",
+    direction: Direction = "ab",
     overwrite: Annotated[bool, typer.Option(help="Replace results that are there already.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -97,6 +98,7 @@ def translate(
 def evaluate(
     model: Model,
     data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
+    direction: Direction = "ab",
     size: Annotated[int | None, typer.Option(min=16, help="Side in pixels of the centre crop.")] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
@@ -105,7 +107,7 @@ def evaluate(
     """Score a model beside the trivial baselines."""
     from tintype.command_line import evaluate_model
 
-    evaluate_model(model, data, size, json_file)
+    evaluate_model(model, data, direction, size, json_file)
 
 
 @app.command()
@@ -123,11 +125,12 @@ def report(
 def export(
     model: Annotated[Path, typer.Argument(help="A run folder or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
+    direction: Direction = "ab",
 ) -> None:
     """Write a model as ONNX, compared with torch before it takes its name."""
     from tintype.command_line import export_model
 
-    export_model(model, out)
+    export_model(model, out, direction)
 
 
 @app.command("import")

@@ -8,13 +8,18 @@ import shlex
 import sys
 from collections import Counter
 from pathlib import Path
-from typing import get_args
+from typing import TypeVar, get_args
+
+from pydantic import TypeAdapter, ValidationError
 
 from tintype.atomic import atomic_path
 from tintype.console import Reporter
-from tintype.errors import UsageError
+from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import find_model, read_card
+from tintype.metrics.scores import Consistency, consistency_lines
 from tintype.recipe.schema import Direction
+
+Choice = TypeVar("Choice", bound=str)
 
 
 def translate_files(
@@ -24,9 +29,7 @@ def translate_files(
     from tintype.inference.batch import plan_batch, run_batch
     from tintype.inference.translator import Translator
 
-    if direction not in get_args(Direction):
-        raise UsageError(f"--direction {direction}: choose ab or ba")
-    translator = Translator(model, direction)  # type: ignore[arg-type]  # checked above; mypy cannot follow get_args
+    translator = Translator(model, _direction(direction))
     plan = plan_batch(inputs, out)
     count: Counter[str] = Counter()
     with Reporter() as say:
@@ -56,18 +59,30 @@ def translate_files(
     return 1 if count["failed"] else 0
 
 
+def _direction(given: str) -> Direction:
+    return _one_of("--direction", given, get_args(Direction))
+
+
+def _one_of(option: str, given: str, choices: tuple[Choice, ...]) -> Choice:
+    for choice in choices:
+        if choice == given:
+            return choice
+    raise UsageError(f"{option} {given}: choose {', '.join(choices[:-1])} or {choices[-1]}")
+
+
 def _pictures(count: int) -> str:
     return f"{count} picture{'s' * (count != 1)}"
 
 
-def evaluate_model(model: Path, data: Path | None, size: int | None, json_file: Path | None) -> None:
+def evaluate_model(model: Path, data: Path | None, direction: str, size: int | None, json_file: Path | None) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
     from tintype import api
     from tintype.evaluation import format_scores
 
+    wanted = _direction(direction)
     with Reporter() as say:
         say.begin("scoring pictures", None)
-        scores = api.evaluate(model, data, size=size, progress=say.update)
+        scores = api.evaluate(model, data, direction=wanted, size=size, progress=say.update)
     text = json.dumps(scores.to_dict(), indent=1)
     if json_file is not None and str(json_file) == "-":
         print(text)  # noqa: T201
@@ -78,12 +93,14 @@ def evaluate_model(model: Path, data: Path | None, size: int | None, json_file: 
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def export_model(model: Path, out: Path) -> None:
+def export_model(model: Path, out: Path, direction: str) -> None:
     """Write a model as ONNX and say how far it is from torch."""
     from tintype.inference.onnx import export_onnx
     from tintype.inference.torch_runtime import load_network
 
-    path = model / "model.safetensors" if model.is_dir() else model
+    path = find_model(model, _direction(direction))
+    if model.is_dir():
+        path = path.with_suffix(".safetensors")
     if path.suffix != ".safetensors":
         raise UsageError(f"{model}: only .safetensors models are exported; give that file or its run folder")
     if out.suffix != ".onnx":
@@ -111,10 +128,13 @@ def inspect_model(file: Path, as_json: bool) -> None:
         print(card.model_dump_json(indent=1))  # noqa: T201
         return
     recipe = card.recipe
+    way = "A to B" if card.direction == "ab" else "B to A"
+    others = "one of two" if len(recipe.directions) > 1 else "the only one"
     rows = {
         "file": path,
         "recipe": f"{recipe.name}, digest {recipe.digest}",
         "what it does": recipe.description,
+        "direction": f"{way} ({card.direction}), {others}",
         "codec": recipe.codec.kind,
         "trained": f"{card.step:,} steps, {card.images_seen:,} pictures seen, with Tintype {card.tintype_version}",
         "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
@@ -122,17 +142,22 @@ def inspect_model(file: Path, as_json: bool) -> None:
         "scores": card.scores.get("verdict", "none"),
     }
     print("\n".join(f"{key + ':':<21}{value}" for key, value in rows.items()))  # noqa: T201
+    if found := card.scores.get("consistency"):
+        try:
+            consistency = TypeAdapter(Consistency).validate_python(found)
+        except ValidationError as error:
+            raise ModelFileError(f"{path}: its card is damaged (scores.consistency); export it again") from error
+        print("\n".join(consistency_lines(consistency)))  # noqa: T201
 
 
 def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool) -> None:
     """Print what is in a folder of pictures; draw the contact sheet where that is asked for."""
     from tintype.data.check import Kind, check_folder, draw_sheet
 
-    if kind is not None and kind not in get_args(Kind):
-        raise UsageError(f"--kind {kind}: choose {', '.join(get_args(Kind))}")
+    chosen: Kind | None = None if kind is None else _one_of("--kind", kind, get_args(Kind))
     with Reporter() as say:
         say.begin("looking at pictures", None)
-        report = check_folder(folder, kind, progress=say.update)  # type: ignore[arg-type]  # checked above
+        report = check_folder(folder, chosen, progress=say.update)
     print(json.dumps(report.to_dict(), indent=1) if as_json else report.to_text())  # noqa: T201
     if sheet is not None:
         draw_sheet(report, sheet)

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import jinja2
 
@@ -18,7 +19,9 @@ from tintype import __version__
 from tintype.atomic import atomic_path
 from tintype.charts import Chart, Line, dial_chart, line_chart, smoothed_chart, with_own_ids
 from tintype.errors import OutputError, UsageError
-from tintype.report_run import Run, Scores, read_run
+from tintype.metrics.scores import CONSISTENCY_CAVEAT, CONSISTENCY_LABELS
+from tintype.report_run import DIRECTION_TITLES, Part, Run, read_run
+from tintype.report_scores import Scores
 
 MAX_NOTES = 200
 
@@ -37,7 +40,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     if not runs:
         raise UsageError("report: no run folder was given: name at least one")
     read = [read_run(Path(folder)) for folder in runs]
-    protocols = [{k: v for k, v in run.scores.protocol.items() if k != "tintype"} for run in read if run.scores]
+    scored = [entry for run in read for entry in run.scored]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tintype"),
         autoescape=True,
@@ -53,8 +56,10 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
         columns=COLUMNS,
         training_charts=_training_charts,
         dial=_dial,
-        references=sorted({run.scores.reference for run in read if run.scores}) or ["grey copy"],
-        comparable=all(protocol == protocols[0] for protocol in protocols),
+        references=sorted({scores.reference for _, scores in scored if scores.reference}) or ["grey copy"],
+        comparable=_comparable(scored),
+        consistency_columns=[name.capitalize() for name in CONSISTENCY_LABELS],
+        consistency_caveat=CONSISTENCY_CAVEAT,
         max_notes=MAX_NOTES,
         version=__version__,
     )
@@ -66,6 +71,16 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     with atomic_path(out) as temporary:
         temporary.write_bytes(page.lstrip().encode(errors="replace"))
     return out
+
+
+def _comparable(scored: Sequence[tuple[Part, Scores]]) -> bool:
+    """Whether all scores of a direction were made alike; that of a run with a single one is A to B."""
+    protocols: dict[str, dict[str, Any]] = {}
+    for part, scores in scored:
+        protocol = {key: value for key, value in scores.protocol.items() if key not in ("tintype", "direction")}
+        if protocols.setdefault(part.direction or "ab", protocol) != protocol:
+            return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +123,16 @@ def _training_charts(run: Run) -> list[Chart]:
         charts.append(smoothed_chart(titles.get(phase, f"Loss of {phase[:40]}"), lines))
     if psnr := events.validation.get("psnr"):
         lines = [Line("model", psnr)]
-        if grey := events.validation.get("grey_copy_psnr"):
-            lines.append(Line("grey copy", grey, dashed=True))
-        charts.append(line_chart("Validation PSNR", "dB, higher is better.", lines, mark=events.best_step))
+        name, reference = events.reference
+        if reference:
+            lines.append(Line(name, reference, dashed=True))
+        title = "Validation PSNR, A to B" if len(run.parts) > 1 else "Validation PSNR"
+        charts.append(line_chart(title, "dB, higher is better.", lines, mark=events.best_step))
+    for direction, title in DIRECTION_TITLES.items():
+        named = {name: events.validation.get(f"{name}_{direction}_psnr") for name in CONSISTENCY_LABELS}
+        if lines := [Line(name, curve, dashed=name == "change") for name, curve in named.items() if curve]:
+            caption = f"Validation PSNR in dB. {CONSISTENCY_CAVEAT}"
+            charts.append(line_chart(f"There and back, {title}", caption, lines))
     if events.lr:
         charts.append(line_chart("Learning rate", "", [Line("", events.lr)], small=True))
     return charts

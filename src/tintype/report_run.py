@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import base64
 import json
-import math
 import re
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic import ValidationError
 
 from tintype.errors import RunError
+from tintype.report_scores import PanelEntry, Scores
 
 MAX_CURVES = 24
 MAX_TEXT_BYTES = 1 << 20
@@ -27,116 +27,7 @@ MAX_EVENT_BYTES = 256 << 20
 MAX_PICTURE_BYTES = 16 << 20
 MAX_PICTURE_SIDE = 16_384
 
-
-class Interval(BaseModel):
-    """A mean and, where it is known, its confidence interval."""
-
-    mean: float
-    low: float | None = None
-    high: float | None = None
-
-
-def _interval_from_number(value: object) -> object:
-    return {"mean": value} if isinstance(value, int | float) else value
-
-
-Drawable = Annotated[float, Field(gt=-1e30, lt=1e30)]
-Estimate = Annotated[Interval, BeforeValidator(_interval_from_number)] | None
-
-
-class Row(BaseModel):
-    """A contender, the model or a baseline, over the judged pictures."""
-
-    name: str
-    strength: Drawable | None = None
-    psnr: Estimate = None
-    ssim: Estimate = None
-    ciede2000: Estimate = None
-    colourfulness: Estimate = None
-    colourfulness_ratio: Estimate = None
-    gain: Estimate = None
-
-    @property
-    def is_model(self) -> bool:
-        """Whether this is the model, at whatever strength."""
-        return self.name.split(",")[0] == "model"
-
-    @property
-    def label(self) -> str:
-        """Name for reading, with the strength where the name does not hold it."""
-        if self.strength is None or "strength" in self.name:
-            return self.name
-        return f"{self.name}, strength {self.strength:g}"
-
-
-class DialPoint(BaseModel):
-    """The model at one strength of colour."""
-
-    strength: Drawable
-    gain: Drawable | None = None
-    colourfulness_ratio: Drawable | None = None
-
-
-class PanelEntry(BaseModel):
-    """A strip of source, generated and truth; `file` is relative to the run folder."""
-
-    kind: str = ""
-    name: str = ""
-    file: str
-    psnr: float | None = None
-    grey_copy_psnr: float | None = None
-
-
-class GreyPictures(BaseModel):
-    """What the model did on pictures whose truth is grey."""
-
-    count: int
-    psnr: float | None = None
-    invented_chroma: float | None = None
-
-
-class Scores(BaseModel):
-    """The part of scores.json that the page shows."""
-
-    protocol: dict[str, Any] = {}
-    pictures: int | None = None
-    coloured: int | None = None
-    reference: str = "grey copy"
-    rows: list[Row] = Field([], max_length=100)
-    grey_pictures: GreyPictures | None = None
-    verdict: str = ""
-    notes: list[str] = Field([], max_length=1_000)
-    dial: list[DialPoint] | None = Field(None, max_length=2_000)
-    panels: list[PanelEntry] = Field([], max_length=24)
-
-    @property
-    def warnings(self) -> list[str]:
-        """One sentence for each model row whose mean PSNR a baseline exceeds."""
-        sentences = []
-        for model in self.rows:
-            if model.is_model and model.psnr and (better := self.better_than(model)):
-                *first, last = (f"{row.name} ({row.psnr.mean:.2f} dB)" for row in better if row.psnr)
-                names = f"{', '.join(first)} and {last}" if first else last
-                verb = "has" if len(better) == 1 else "have"
-                sentences.append(f"{names} {verb} a higher PSNR than the {model.label} ({model.psnr.mean:.2f} dB).")
-        return [sentence[:1].upper() + sentence[1:] for sentence in sentences]
-
-    def better_than(self, model: Row) -> list[Row]:
-        """Baselines whose mean PSNR lies above that of `model`."""
-        bar = model.psnr.mean if model.psnr else math.inf
-        return [row for row in self.rows if not row.is_model and row.psnr and row.psnr.mean > bar]
-
-    @property
-    def summary_rows(self) -> list[Row]:
-        """The model's rows and the baseline with the best PSNR."""
-        baselines = [row for row in self.rows if not row.is_model and row.psnr]
-        best = max(baselines, key=lambda row: row.psnr.mean if row.psnr else -math.inf, default=None)
-        return [row for row in self.rows if row.is_model or row is best]
-
-    @property
-    def calibrated_strength(self) -> float | None:
-        """Strength of the calibrated row, where there is one."""
-        return next((row.strength for row in self.rows if row.name == "model, calibrated"), None)
+DIRECTION_TITLES = {"ab": "A to B", "ba": "B to A"}
 
 
 Curve = dict[int, float]
@@ -157,6 +48,12 @@ class Events:
     ended: bool = False
     unreadable: int = 0
     not_finite: int = 0
+
+    @property
+    def reference(self) -> tuple[str, Curve]:
+        """Name and validation PSNR of the baseline that the task is judged against; an empty curve without one."""
+        known = {"grey copy": "grey_copy_psnr", "identity": "identity_psnr"}
+        return next(((name, self.validation[key]) for name, key in known.items() if key in self.validation), ("", {}))
 
     def add(self, event: dict[str, Any]) -> None:
         """Take in one line of events.jsonl."""
@@ -199,6 +96,26 @@ class Picture:
     entry: PanelEntry | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What a run shows of one direction; `direction` is "ab" or "ba", or "" in a run that has only one."""
+
+    direction: str
+    scores: Scores | None
+    panels: list[Picture]
+    samples: list[Picture]
+
+    @property
+    def title(self) -> str:
+        """The direction for reading; nothing where there is only one."""
+        return DIRECTION_TITLES.get(self.direction, "")
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the panels are the best, the median and the worst, which takes a truth."""
+        return any(picture.entry and picture.entry.kind != "sample" for picture in self.panels)
+
+
 @dataclass(slots=True)
 class Run:
     """A run folder as far as it could be read."""
@@ -210,11 +127,9 @@ class Run:
     steps_wanted: int | None = None
     environment: list[tuple[str, str]] = field(default_factory=list)
     split: dict[str, Any] = field(default_factory=dict)
-    scores: Scores | None = None
     events: Events = field(default_factory=Events)
     missing: list[str] = field(default_factory=list)
-    panels: list[Picture] = field(default_factory=list)
-    samples: list[Picture] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -222,32 +137,49 @@ class Run:
         return self.folder.resolve().name
 
     @property
+    def scored(self) -> list[tuple[Part, Scores]]:
+        """The directions that have scores."""
+        return [(part, part.scores) for part in self.parts if part.scores]
+
+    @property
+    def paired(self) -> list[tuple[Part, Scores]]:
+        """Those whose pictures have partners, so that there are rows to show."""
+        return [(part, scores) for part, scores in self.scored if scores.rows]
+
+    @property
+    def consistent(self) -> list[tuple[Part, Scores]]:
+        """Those that were judged by the way there and back."""
+        return [(part, scores) for part, scores in self.scored if scores.consistency]
+
+    @property
     def finished(self) -> bool:
         """Whether training came to its end, as an event, its last step or, in a run of epochs, its scores show."""
-        reached = self.events.step >= self.steps_wanted if self.steps_wanted else self.scores is not None
+        reached = self.events.step >= self.steps_wanted if self.steps_wanted else bool(self.scored)
         return self.events.ended or reached
 
     @property
     def notes(self) -> list[tuple[int | None, str]]:
         """Notes of the training with their steps, then those of the scores."""
         said = {text for _, text in self.events.notes}
-        scored = self.scores.notes if self.scores else []
-        return [*self.events.notes, *((None, text) for text in scored if text not in said)]
+        scored = dict.fromkeys(text for _, scores in self.scored for text in scores.notes if text not in said)
+        return [*self.events.notes, *((None, text) for text in scored)]
 
     @property
     def validation_warning(self) -> str:
-        """A sentence where grey copy is ahead at the best validation."""
-        model, grey = (self.events.validation.get(key, {}) for key in ("psnr", "grey_copy_psnr"))
-        shared = model.keys() & grey.keys()
+        """A sentence where the reference is ahead at the best validation."""
+        name, reference = self.events.reference
+        model = self.events.validation.get("psnr", {})
+        shared = model.keys() & reference.keys()
         best = (
             self.events.best_step
             if self.events.best_step in shared
             else max(shared, key=model.__getitem__, default=None)
         )
-        if best is None or model[best] >= grey[best]:
+        if best is None or model[best] >= reference[best]:
             return ""
+        where = "On" if len(self.parts) == 1 else "From A to B, on"
         return (
-            f"On the validation pictures grey copy ({grey[best]:.2f} dB) has a higher PSNR than the model "
+            f"{where} the validation pictures {name} ({reference[best]:.2f} dB) has a higher PSNR than the model "
             f"at its best step, {best:,} ({model[best]:.2f} dB)."
         )
 
@@ -279,21 +211,33 @@ def read_run(folder: Path) -> Run:
     run.environment = _flatten(_read_json(run, "environment.json", "the machine and the versions are unknown"))[:100]
     run.split = _read_split(_read_json(run, "split.json", "which pictures were used for what is unknown"))
     run.events = _read_events(run)
-    scores = _read_json(run, "scores.json", "the run has not been scored yet, which happens at its end")
-    if scores:
-        try:
-            run.scores = Scores.model_validate(scores)
-        except ValidationError as error:
-            place = ".".join(str(part) for part in error.errors()[0]["loc"])
-            run.missing.append(f"scores.json has an unknown layout at {place[:100]}; no scores are shown.")
-    run.panels = [
-        Picture(f"{entry.kind} {entry.name}".strip(), _png_uri(folder, entry.file), entry)
-        for entry in (run.scores.panels if run.scores else ())
-    ]
-    run.samples = _read_samples(folder)
-    if not run.samples:
+    run.parts = [_read_part(run, direction) for direction in _directions(recipe)]
+    if not any(part.samples for part in run.parts):
         run.missing.append("samples: no sample panels have been drawn yet.")
     return run
+
+
+def _directions(recipe: object) -> tuple[str, ...]:
+    """The directions of a recipe as the names of its files have them: only pix2pix has a single one."""
+    method = recipe.get("method") if isinstance(recipe, dict) else None
+    two = isinstance(method, dict) and method.get("kind", "pix2pix") != "pix2pix"
+    return tuple(DIRECTION_TITLES) if two else ("",)
+
+
+def _read_part(run: Run, direction: str) -> Part:
+    suffix = f"_{direction}" if direction else ""
+    name, scores = f"scores{suffix}.json", None
+    if content := _read_json(run, name, "the run has not been scored yet, which happens at its end"):
+        try:
+            scores = Scores.model_validate(content)
+        except ValidationError as error:
+            place = ".".join(str(part) for part in error.errors()[0]["loc"])
+            run.missing.append(f"{name} has an unknown layout at {place[:100]}; no scores are shown.")
+    panels = [
+        Picture(f"{entry.kind} {entry.name}".strip(), _png_uri(run.folder, entry.file), entry)
+        for entry in (scores.panels if scores else ())
+    ]
+    return Part(direction, scores, panels, _read_samples(run.folder, suffix))
 
 
 def _read_bytes(run: Run, name: str, limit: int, otherwise: str = "") -> bytes:
@@ -357,11 +301,14 @@ def _read_events(run: Run) -> Events:
     return events
 
 
-def _read_samples(folder: Path) -> list[Picture]:
-    paths = sorted((folder / "samples").glob("*.png"))
+def _read_samples(folder: Path, suffix: str) -> list[Picture]:
+    paths = sorted((folder / "samples").glob(f"*{suffix}.png"))
     last = len(paths) - 1
     chosen = sorted({i for i in (0, last // 2, last - 2, last - 1, last) if 0 <= i <= last})
-    return [Picture(_sample_title(paths[i].stem), _png_uri(folder, f"samples/{paths[i].name}")) for i in chosen]
+    return [
+        Picture(_sample_title(paths[i].stem.removesuffix(suffix)), _png_uri(folder, f"samples/{paths[i].name}"))
+        for i in chosen
+    ]
 
 
 def _sample_title(stem: str) -> str:

@@ -17,6 +17,7 @@ LAYERS = (
     ("server",),
     ("sweep", "report"),
     ("charts", "report_run"),
+    ("report_scores",),
     ("training",),
     ("consistency", "evaluation"),
     ("methods", "inference"),

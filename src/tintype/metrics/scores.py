@@ -220,9 +220,17 @@ _COLUMNS = (
 )
 
 
-_CAVEAT = (
+CONSISTENCY_LABELS = {
+    "cycle": "there and back (cycle)",
+    "identity": "already there (identity)",
+    "change": "translation against source (change)",
+}
+"""Fields of `Consistency` and what people are told that they are."""
+
+CONSISTENCY_CAVEAT = (
     "Cycle and identity say that content is kept, not that a translation is good: changing nothing would be perfect."
 )
+"""Stands wherever a consistency is shown."""
 
 
 def format_scores(scores: Scores) -> str:
@@ -243,21 +251,21 @@ def format_scores(scores: Scores) -> str:
             f"mean Lab chroma invented {grey.invented_chroma:.2f}"
         )
     if scores.consistency is not None:
-        lines += [*_consistency_lines(scores.consistency), _CAVEAT]
+        lines += consistency_lines(scores.consistency)
     return "\n".join([*lines, *scores.notes, scores.verdict])
 
 
-def _consistency_lines(consistency: Consistency) -> list[str]:
-    return [
-        f"{label:<36} PSNR {one.psnr.mean:.2f} dB {_ends(one.psnr, 2)}, SSIM {one.ssim.mean:.3f} {_ends(one.ssim, 3)}, "
-        f"{one.pictures} pictures"
-        for label, one in (
-            ("there and back (cycle)", consistency.cycle),
-            ("already there (identity)", consistency.identity),
-            ("translation against source (change)", consistency.change),
-        )
-        if one is not None
-    ]
+def consistency_lines(consistency: Consistency) -> list[str]:
+    """What could be judged without pairs, a line each, and what it does not say."""
+    lines = []
+    for field, label in CONSISTENCY_LABELS.items():
+        one: Likeness | None = getattr(consistency, field)
+        if one is not None:
+            lines.append(
+                f"{label:<36} PSNR {one.psnr.mean:.2f} dB {_ends(one.psnr, 2)}, "
+                f"SSIM {one.ssim.mean:.3f} {_ends(one.ssim, 3)}, {one.pictures} pictures"
+            )
+    return [*lines, CONSISTENCY_CAVEAT]
 
 
 def _table(rows: tuple[Row, ...]) -> list[str]:
