@@ -6,6 +6,7 @@ That is why the change that it makes stands beside them.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from tintype import __version__
 from tintype.errors import DataError
+from tintype.image.codec import PictureSpace
 from tintype.image.color import Array
 from tintype.metrics.fidelity import psnr, ssim
 from tintype.metrics.interval import bootstrap_interval
@@ -62,15 +64,13 @@ def judge_consistency(
     for one in sources:
         source = as_shown(one.picture, model.codec.source_from)
         translated = model.predict(source).render()
-        if source.shape == translated.shape:
-            change.append(_figures(source, translated))
+        change.append(_figures(source, translated))
         if back is not None:
             cycle.append(_figures(source, back.predict(translated).render()))
-    if model.codec.source_channels == model.codec.target_channels:
-        for one in targets:
-            target = as_shown(one.picture, model.codec.target_from)
-            identity.append(_figures(target, model.predict(target).render()))
-    if not (cycle or change or identity):
+    for one in targets:
+        if (same := reproduced(model, one.picture)) is not None:
+            identity.append(_figures(as_shown(one.picture, model.codec.target_from), same))
+    if not (change or identity):
         raise DataError("evaluation: no pictures to judge, at least one is needed in either domain")
 
     def likeness(figures: Sequence[tuple[float, float]]) -> Likeness | None:
@@ -114,5 +114,19 @@ def as_shown(picture: np.ndarray, side: Callable[[Array], Array]) -> np.ndarray:
     return np.ascontiguousarray(np.moveaxis(side(np.moveaxis(picture, -1, 0)[None])[0], 0, -1))
 
 
+def reproduced(model: Translator, picture: np.ndarray) -> np.ndarray | None:
+    """What the network makes of a picture of the domain that it translates to; None where it cannot be shown one.
+
+    A translator that reads its pictures in grey is given this one as it is, in colour, as in training.
+    """
+    codec = model.codec
+    if not isinstance(codec, PictureSpace) or codec.source_channels != codec.target_channels:
+        return None
+    twin = type(model).from_runtime(model.runtime, model.card)
+    twin.codec = dataclasses.replace(codec, source=codec.target)
+    return twin.predict(picture).render()
+
+
 def _figures(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
+    one, other = (np.broadcast_to(picture, (*picture.shape[:2], 3)) for picture in (one, other))
     return psnr(other, one), ssim(other, one)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from tintype import __version__
-from tintype.consistency import judge_consistency
+from tintype.consistency import judge_consistency, reproduced
 from tintype.data.dataset import Pair, PictureSet, Single
 from tintype.data.source import Domain
 from tintype.evaluation import COLOURED_THRESHOLD, BaselineConstants, Task
@@ -125,8 +125,8 @@ class TwoWayPreview:
             for number, single in enumerate(self._domains[domain][: self._count]):
                 made = ahead.predict(single.picture).render()
                 row = [single.picture, made, back.predict(made).render()]
-                if ahead.codec.source_channels == ahead.codec.target_channels:
-                    row.append(back.predict(single.picture).render())
+                if (same := reproduced(back, single.picture)) is not None:
+                    row.append(same)
                 rows.append([*row, *self._truths[domain][number : number + 1]])
             if rows:
                 labels = [f"{domain}, real", f"to {other}, step {step:,}", f"back to {domain}", f"{domain}, identity"]
