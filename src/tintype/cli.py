@@ -157,12 +157,13 @@ def import_checkpoint(
 @app.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="A run folder or a model file.")],
+    direction: Direction = "ab",
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a model file says about itself."""
     from tintype.command_line import inspect_model
 
-    inspect_model(file, as_json)
+    inspect_model(file, direction, as_json)
 
 
 @recipe_app.command("list")

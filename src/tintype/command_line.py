@@ -120,9 +120,9 @@ def import_model(source: Path, out: Path, net: str | None, epoch: str | None, re
     print(f"{out}: {imported.layout}, from {imported.checkpoint}")  # noqa: T201
 
 
-def inspect_model(file: Path, as_json: bool) -> None:
+def inspect_model(file: Path, direction: str, as_json: bool) -> None:
     """Print a model's card."""
-    path = find_model(file)
+    path = find_model(file, _direction(direction))
     card = read_card(path)
     if as_json:
         print(card.model_dump_json(indent=1))  # noqa: T201

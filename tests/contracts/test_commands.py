@@ -27,7 +27,7 @@ COMMANDS = {
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out", "--direction"],
     "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],
-    "inspect": ["FILE", "--json"],
+    "inspect": ["FILE", "--direction", "--json"],
     "recipe": [],
     "recipe list": [],
     "recipe show": ["RECIPE", "OVERRIDES"],
