@@ -67,6 +67,7 @@ def train(
         method = build_method(resolved)
         run.make()  # only now: what is refused until here leaves nothing behind
         with run.locked():
+            run.remove_unfinished()
             _keep_split(run, data, new=old is None)
             run.write_recipe(resolved)
             return _train(resolved, method, data, run, fabric, say)
