@@ -142,7 +142,7 @@ def _wait(happened: Callable[[], bool]) -> None:
     while not happened():
         if time.monotonic() > deadline:
             raise RuntimeError("nothing happened for five minutes")
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 def events(run: Path) -> list[dict[str, Any]]:
@@ -239,7 +239,7 @@ def _unequal(a: Any, b: Any, where: str = "") -> Iterator[str]:
         yield where
 
 
-def plan(kills: int, rng: random.Random) -> list[Callable[[int, int], Kill]]:
+def plan(kills: int, rng: random.Random, keeps_best: bool) -> list[Callable[[int, int], Kill]]:
     """What is killed and when, in order; each takes the last step in the log and that of the run's end."""
 
     def aimed(what: str, moment: str, pattern: str, turns: int = 1) -> Callable[[int, int], Kill]:
@@ -250,7 +250,7 @@ def plan(kills: int, rng: random.Random) -> list[Callable[[int, int], Kill]]:
         return Kill(f"training, {delay * 1000:.0f} ms after step {step}", step=step, delay=delay)
 
     def starting(at: int, end: int) -> Kill:
-        delay = rng.uniform(0.5, 4)
+        delay = rng.uniform(0.5, 8)
         return Kill(f"{delay:.1f} s after the start", delay=delay)
 
     def ending(at: int, end: int) -> Kill:
@@ -262,12 +262,13 @@ def plan(kills: int, rng: random.Random) -> list[Callable[[int, int], Kill]]:
         aimed("picture cache, index half written", "half", "*.part"),
         aimed("recipe.yaml, half written", "half", ".recipe-*"),
         aimed("first checkpoint, half written", "half", ".last-*"),
+        *([aimed("best checkpoint, half written", "half", ".best-*")] if keeps_best else ()),
     ]
     middle = [
         aimed("checkpoint, half written", "half", ".last-*", 2),
         aimed("checkpoint, written but not renamed", "written", ".last-*", 2),
         aimed("checkpoint, just renamed", "renamed", ".last-*", 2),
-        aimed("sample panel, half written", "half", ".step-*_ba-*"),
+        aimed("sample panel, half written", "half", ".step-*"),
         aimed("log, half a line of losses", "journal", "log", 3),
         aimed("log, half a line of a checkpoint", "journal", "checkpoint", 2),
         aimed("log, half a line of scores", "journal", "validation"),
@@ -275,13 +276,12 @@ def plan(kills: int, rng: random.Random) -> list[Callable[[int, int], Kill]]:
     ]
     last = [
         ending,
-        aimed("model of one direction, half written", "half", ".model_ab-*.safetensors"),
-        aimed("ONNX of the other direction, half written", "half", ".model_ba-*.onnx"),
-        aimed("scores, half written", "half", ".scores_ab-*"),
+        aimed("model, half written", "half", ".model*.safetensors"),
+        aimed("second ONNX model, half written", "half", ".model*.onnx", 2),
+        aimed("scores, half written", "half", ".scores*"),
     ]
     if kills < len(first) + len(middle) + len(last):
-        few = [first[3], middle[0], *([training] * kills)]
-        return few[:kills]
+        return [first[3], middle[0], *([training] * kills)][:kills]
     middle += [training] * (kills - len(first) - len(middle) - len(last))
     rng.shuffle(middle)
     return [*first, *middle, *last]
@@ -311,12 +311,13 @@ def main() -> int:
         recipe.write_text(RECIPE)
         overrides = [f"training.{name}={value}" for name, value in (CADENCES | {"steps": steps}).items()]
         arguments = ["train", options.recipe or str(recipe), "training.device=cpu", "training.epochs=null", *overrides]
+        keeps_best = load_recipe(options.recipe or recipe).best_by != "last"
         killed, straight = folder / "killed", folder / "undisturbed"
         os.environ["TINTYPE_CACHE"] = str(folder / "cache")
 
         print(f"{steps} steps, {', '.join(f'{name} {value}' for name, value in CADENCES.items())}")
         print(f"{'kill':>4}  {'what was going on':<44}{'last line':>10}{'checkpoint':>12}{'left behind':>13}")
-        for number, choose in enumerate(plan(options.kills, random.Random(options.seed)), start=1):
+        for number, choose in enumerate(plan(options.kills, random.Random(options.seed), keeps_best), start=1):
             one = choose(reached(killed), steps)
             kill(one, killed, [*arguments, "--out", str(killed)])
             read_everything(killed)

@@ -51,11 +51,12 @@ def test_after_three_kills_weights_optimisers_pool_and_log_equal_those_of_an_und
         kill(moment, killed, ["train", str(recipe), *overrides, "--out", str(killed)])
         read_everything(killed)
         assert saved(killed) == checkpoint or (saved(killed) > checkpoint and not moment.trap), moment.what
-        assert write_report([killed], tmp_path / "report.html").is_file()
         if moment is KILLS[0][0]:
             assert reached(killed) == 10 and len(unfinished(killed)) == 1
             pools = load_checkpoint(killed / "checkpoints" / "last.pt")["method"]
             assert [len(pictures) for pictures in pools.values()] == [4, 4]
+        if moment is KILLS[1][0]:
+            assert write_report([killed], tmp_path / "report.html").is_file()
 
     monkeypatch.setattr(tintype.training, "conclude", lambda trainer, notes: None)  # the benchmark kills there too
     for run in (killed, straight):
