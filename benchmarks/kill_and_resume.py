@@ -114,27 +114,27 @@ def command(*arguments: object, trap: tuple[str, str, int] | None = None) -> lis
     return [sys.executable, *front, *map(str, arguments)]
 
 
-def kill(kill: Kill, run: Path, arguments: list[str]) -> None:
+def kill(moment: Kill, run: Path, arguments: list[str]) -> None:
     """Train until the kill.
 
     Raises:
         RuntimeError: The process ended by itself, or the moment never came.
     """
     with tempfile.TemporaryFile("w+") as said:
-        process = subprocess.Popen(command(*arguments, trap=kill.trap), stderr=said, stdout=said)
+        process = subprocess.Popen(command(*arguments, trap=moment.trap), stderr=said, stdout=said)
         try:
-            if kill.trap:
+            if moment.trap:
                 process.wait(300)
             else:
-                _wait(lambda: process.poll() is not None or reached(run) >= kill.step)
-                time.sleep(kill.delay)
+                _wait(lambda: process.poll() is not None or reached(run) >= moment.step)
+                time.sleep(moment.delay)
                 process.kill()
         finally:
             process.kill()
             process.wait()
         if process.returncode != -9:
             said.seek(0)
-            raise RuntimeError(f"{kill.what}: not killed, ended with {process.returncode}: {said.read()[-2000:]}")
+            raise RuntimeError(f"{moment.what}: not killed, ended with {process.returncode}: {said.read()[-2000:]}")
 
 
 def _wait(happened: Callable[[], bool]) -> None:
