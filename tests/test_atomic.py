@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from tintype.atomic import atomic_path
+from tintype.atomic import atomic_path, final_name
 from tintype.errors import OutputError
 
 
@@ -61,3 +61,15 @@ def test_long_names_in_any_script_can_be_written(tmp_path):
     with atomic_path(path) as temporary:
         temporary.touch()
     assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["last.pt", "a.b.json", "no-suffix", "写.png", "ab-0123abcd.png"])
+def test_a_temporary_file_tells_its_final_name(tmp_path, name):
+    with atomic_path(tmp_path / name) as temporary:
+        temporary.touch()
+        assert final_name(temporary.name) == name
+
+
+@pytest.mark.parametrize("name", ["last.pt", ".lock", ".cache-notes.txt", ".a-0123ABCD.pt", "a-0123abcd.pt", "."])
+def test_other_files_are_not_taken_for_temporary_ones(name):
+    assert final_name(name) is None

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tintype.errors import OutputError
+
+_TEMPORARY = re.compile(r"\.(?P<stem>.{1,32})-[0-9a-f]{8}(?P<suffix>(\.[^.]+)?)", re.DOTALL)
 
 
 def make_folder(folder: Path) -> None:
@@ -47,3 +50,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a folder that is no folder has nothing to remove
             temporary.unlink(missing_ok=True)
+
+
+def final_name(name: str) -> str | None:
+    """The name that a temporary file of `atomic_path` was to take (cut to 32 letters before the suffix), else None."""
+    match = _TEMPORARY.fullmatch(name)
+    return match["stem"] + match["suffix"] if match else None

@@ -181,10 +181,12 @@ def test_a_changed_set_replaces_its_cache_and_leaves_those_of_others(folder, tmp
     assert before != cache.path
 
 
-def test_rubbish_of_a_killed_build_goes_and_work_of_another_process_stays(folder, tmp_path):
+@pytest.mark.parametrize("whole", [True, False])
+def test_rubbish_of_a_killed_build_goes_and_work_of_another_process_stays(folder, tmp_path, whole):
     spec = ColourData(path=str(folder), size=32)
     path = opened(spec, tmp_path).path
-    path.unlink()
+    if not whole:
+        path.unlink()
     old, new = path.with_name(f"{path.stem}.old.part"), path.with_name(f"{path.stem}.new.part")
     old.touch()
     new.touch()

@@ -6,7 +6,7 @@ import pytest
 
 from tintype.data.source import bundled_folder, find_items
 from tintype.errors import DataError, UsageError
-from tintype.recipe.schema import ColourData, FoldersData, SideBySideData
+from tintype.recipe.schema import ColourData, FoldersData, SideBySideData, UnpairedData
 
 
 def touch(root, *names):
@@ -129,3 +129,70 @@ def test_the_bundled_set_is_found_and_an_unknown_one_is_not():
     assert all(item.target.parent == bundled_folder("hubble") for item in items)
     with pytest.raises(UsageError, match=r"bundled:atlantis .* there is bundled:hubble"):
         find_items(ColourData(path="bundled:atlantis"))
+
+
+# --- two domains without partners ------------------------------------------------------------------------------------
+
+
+def domains(items):
+    return {item.name: (item.domain, item.split) for item in items}
+
+
+def test_folders_of_domain_and_split_may_hold_different_numbers_and_have_others_beside_them(tmp_path):
+    path = touch(
+        tmp_path,
+        "trainA/x.png",
+        "trainA/deep/y.png",
+        "trainB/x.png",
+        "testA/z.png",
+        "valB/w.png",
+        "notes/v.png",
+        "u.png",
+    )
+    items = find_items(UnpairedData(path=path))
+    assert domains(items) == {
+        "A/testA/z.png": ("A", "test"),
+        "A/trainA/deep/y.png": ("A", "train"),
+        "A/trainA/x.png": ("A", "train"),
+        "B/trainB/x.png": ("B", "train"),
+        "B/valB/w.png": ("B", "validation"),
+    }
+    assert [item.name for item in items] == sorted(domains(items))
+    assert all(item.source is None and item.half is None for item in items)
+    assert items[0].target == tmp_path / "testA/z.png"
+
+
+def test_two_folders_of_domains_may_name_splits_of_their_own(tmp_path):
+    path = touch(tmp_path, "A/x.png", "B/train/x.png", "B/test/y.png", "C/z.png")
+    assert domains(find_items(UnpairedData(path=path))) == {
+        "A/x.png": ("A", None),
+        "B/train/x.png": ("B", "train"),
+        "B/test/y.png": ("B", "test"),
+    }
+
+
+def test_the_domains_may_lie_in_two_folders_of_any_name(tmp_path):
+    touch(tmp_path, "horses/x.png", "zebras/x.png", "zebras/y.png")
+    items = find_items(UnpairedData(path=str(tmp_path / "horses"), path_b=str(tmp_path / "zebras")))
+    assert domains(items) == {"A/x.png": ("A", None), "B/x.png": ("B", None), "B/y.png": ("B", None)}
+    assert [item.target for item in items] == [
+        tmp_path / name for name in ("horses/x.png", "zebras/x.png", "zebras/y.png")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("files", "path_b", "message"),
+    [
+        (["trainA/x.png"], "", "neither trainA/? and trainB/? nor A/? and B"),
+        (["A/x.png"], "", "neither trainA/? and trainB/? nor A/? and B"),
+        (["x.png"], "", "neither trainA/? and trainB/? nor A/? and B"),
+        (["A/x.png", "B/notes.txt"], "", "B: none of its 1 files is a picture"),
+        (["trainA/x.png", "trainB/notes.txt"], "", "trainB: none of its 1 files is a picture"),
+        (["x.png"], "gone", r"gone: no such folder; data\.path_b must name"),
+    ],
+)
+def test_a_domain_that_is_missing_or_empty_is_named_in_one_line(tmp_path, files, path_b, message):
+    spec = UnpairedData(path=touch(tmp_path, *files), path_b=path_b and str(tmp_path / path_b))
+    with pytest.raises(DataError, match=message) as error:
+        find_items(spec)
+    assert "\n" not in str(error.value)

@@ -267,3 +267,51 @@ def test_a_split_survives_json():
     split = make_split(items_of(12), prints, SplitSpec())
     assert split.groups
     assert Split.from_dict(json.loads(json.dumps(split.to_dict()))) == split
+
+
+# --- two domains -----------------------------------------------------------------------------------------------------
+
+
+def domain_items(count_a, count_b):
+    return [
+        Item(f"{domain}/{i:03}.png", None, domain=domain)
+        for domain, n in (("A", count_a), ("B", count_b))
+        for i in range(n)
+    ]
+
+
+@given(st.integers(3, 30), st.integers(3, 30), SPECS)
+def test_two_domains_are_divided_each_as_if_it_were_alone(count_a, count_b, spec):
+    items, prints = domain_items(count_a, count_b), random_prints(count_a + count_b)
+    split = make_split(items, prints, spec)
+    for domain, part in (("A", slice(count_a)), ("B", slice(count_a, None))):
+        alone = make_split(items[part], prints[part], spec)
+        for side in ("train", "validation", "test"):
+            assert tuple(name for name in getattr(split, side) if name.startswith(domain)) == getattr(alone, side)
+
+
+def test_the_digest_of_two_domains_changes_with_each_and_when_they_change_places():
+    items, prints = domain_items(5, 5), random_prints(11)
+    digests = {
+        make_split(items, chosen, SplitSpec()).digest
+        for chosen in (prints[:10], prints[1:], [*prints[:9], prints[10]], prints[5:10] + prints[:5])
+    }
+    assert len(digests) == 4
+
+
+def test_notes_name_their_domain():
+    split = make_split(domain_items(12, 1), random_prints(13), SplitSpec())
+    assert split.notes == (
+        "B: no test pictures: the set is too small to keep any from training",
+        "B: no validation pictures: the set is too small to keep any from training",
+    )
+
+
+def test_folders_of_one_domain_leave_the_other_one_to_be_divided():
+    items = [
+        Item(f"A/{i}.png", None, split=side, domain="A")
+        for i, side in enumerate(["train", "train", "validation", "test"])
+    ]
+    split = make_split(items + domain_items(0, 20), random_prints(24), SplitSpec(validation=0.1, test=0.1))
+    sizes = [Counter(name[0] for name in side) for side in (split.train, split.validation, split.test)]
+    assert sizes == [{"A": 2, "B": 16}, {"A": 1, "B": 2}, {"A": 1, "B": 2}]

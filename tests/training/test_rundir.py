@@ -62,3 +62,26 @@ def test_two_processes_cannot_train_in_one_folder(tmp_path: Path) -> None:
         pass
     with run.locked():
         pass
+
+
+@pytest.mark.parametrize("name", [".split-0123abcd.json", ".recipe-0123abcd.yaml"])
+def test_a_run_that_was_killed_while_its_first_files_were_written_begins_anew(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).touch()
+    assert RunDir(tmp_path).check(load_recipe("tiny")) is None
+    (tmp_path / ".recipe-notes.yaml").touch()
+    with pytest.raises(RunError, match=r"holds \.recipe-notes\.yaml but no run"):
+        RunDir(tmp_path).check(load_recipe("tiny"))
+
+
+def test_what_a_killed_process_was_writing_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    run = begun(tmp_path)
+    run.panels.mkdir(parents=True)
+    unfinished = [".recipe-0123abcd.yaml", ".model_ab-0123abcd.onnx", "checkpoints/.last-00000000.pt"]
+    unfinished += ["samples/.step-000100_ab-ffffffff.png", "evaluation/panels/.ab-01-moon-89abcdef.png"]
+    kept = [".lock", ".notes-2024.txt", ".report-0123abcd.html", "samples/moon-0123abcd.png", "mine/.a-0123abcd.png"]
+    (tmp_path / "mine").mkdir()
+    for name in unfinished + kept:
+        (tmp_path / name).touch()
+    run.remove_unfinished()
+    assert not [name for name in unfinished if (tmp_path / name).exists()]
+    assert all((tmp_path / name).exists() for name in [*kept, "recipe.yaml"])

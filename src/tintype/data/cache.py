@@ -119,6 +119,7 @@ def open_cache(
     folder = cache_dir or default_cache_folder()
     family, key = _family(spec), _key(items)
     path = folder / f"{family}-{key}.bin"
+    _remove_abandoned(folder, family)
     opened = _load(path, items)
     if opened is None:
         try:
@@ -306,9 +307,16 @@ def _load(path: Path, items: Sequence[Item]) -> PictureCache | None:
 def _remove_outdated(folder: Path, family: str, current: str) -> None:
     """Remove what earlier states of the same set left behind."""
     for path in folder.glob(f"{family}-*"):
-        abandoned = path.suffix == ".part" and _age(path) > _ABANDONED_S
-        if abandoned or (path.suffix != ".part" and path.stem != current):
+        if path.suffix != ".part" and path.stem != current:
             with contextlib.suppress(OSError):  # another process may be reading it, or have removed it
+                path.unlink()
+
+
+def _remove_abandoned(folder: Path, family: str) -> None:
+    """Remove what killed processes were writing."""
+    for path in folder.glob(f"{family}-*.part"):
+        if _age(path) > _ABANDONED_S:
+            with contextlib.suppress(OSError):
                 path.unlink()
 
 

@@ -69,6 +69,7 @@ def train(
         started = [] if run.last.exists() else start_from(method, resolved)
         run.make()  # only now: what is refused until here leaves nothing behind
         with run.locked():
+            run.remove_unfinished()
             _keep_split(run, data, new=old is None)
             run.write_recipe(resolved)
             return _train(resolved, method, data, run, fabric, say, started)

@@ -10,13 +10,13 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tintype import __version__
-from tintype.atomic import atomic_path, make_folder
+from tintype.atomic import atomic_path, final_name, make_folder
 from tintype.data.split import Split
 from tintype.errors import OutputError, RecipeMismatchError, RunError
 from tintype.recipe import Recipe, dump_recipe, load_recipe
@@ -35,7 +35,7 @@ Where the pictures lie may change as well; that they are the same pictures is ch
 """
 
 _BEFORE_THE_RECIPE = frozenset({"checkpoints", "samples", "split.json", ".lock"})
-"""What a run that was killed before it wrote its recipe may have left."""
+"""What a run that was killed before it wrote its recipe may have left, beside unfinished files."""
 
 _LIBRARIES = ("numpy", "onnx", "onnxruntime", "pyvips", "torch", "lightning-fabric")
 
@@ -79,7 +79,8 @@ class RunDir:
             self._refuse_differences(old, recipe)
         try:
             present = {entry.name for entry in self.root.iterdir()} if self.root.exists() else set()
-            foreign = sorted(name for name in present - _BEFORE_THE_RECIPE if not name.startswith(".split-"))
+            unfinished = {name for name in present if final_name(name) in ("split.json", "recipe.yaml")}
+            foreign = sorted(present - _BEFORE_THE_RECIPE - unfinished)
             if old is None and foreign:
                 raise RunError(f"{self.root}: holds {foreign[0]} but no run; choose a new or empty folder as --out")
             nearest = next(
@@ -150,6 +151,14 @@ class RunDir:
             "libraries": {name: metadata.version(name) for name in _LIBRARIES},
         }
         write_text(self.root / "environment.json", json.dumps(environment, indent=2) + "\n")
+
+    def remove_unfinished(self) -> None:
+        """Remove files that a killed process was writing; only under the lock, which says that it is dead."""
+        for folder in (self.root, self.last.parent, self.samples, self.panels):
+            for path in folder.glob(".*"):
+                if final_name(path.name) not in (None, self.report.name):  # reports are written without the lock
+                    with suppress(OSError):
+                        path.unlink()
 
     @contextmanager
     def locked(self) -> Iterator[None]:
