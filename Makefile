@@ -17,6 +17,7 @@ test: $(READY)
 
 bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
+	$(BIN)/python benchmarks/kill_and_resume.py
 
 # torch first and by its exact version: that is the build without CUDA where there is one
 $(READY): pyproject.toml constraints.txt
