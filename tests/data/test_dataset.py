@@ -79,3 +79,13 @@ def test_pairs_keep_source_and_target_cut_alike(tmp_path: Path, direction: str) 
     source, target = data.batch(0, CPU)
     torch.testing.assert_close(source, -target, atol=2e-2, rtol=0)  # resampling rounds each of the two to bytes
     assert (source.mean() - target.mean()).abs() > 1e-3
+
+
+@pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
+def test_the_shares_of_several_processes_make_up_the_batch_of_one(picture_set: Path, method: str) -> None:
+    rgb = ["codec={kind: rgb, source: grey3}", "generator={kind: resnet, filters: 4, blocks: 1}"]
+    data = open_set(picture_set, f"method={{kind: {method}}}", *rgb)
+    whole = data.batch(3, CPU)
+    shares = [data.batch(3, CPU, (part, 2)) for part in range(2)]
+    for all_of_it, parts in zip(whole, zip(*shares, strict=True), strict=True):
+        assert torch.equal(torch.cat(parts), all_of_it)
