@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -40,6 +41,7 @@ CYCLEGAN = [
 
 WORKER = """
 import json, os, signal, sys
+import tintype.errors
 import tintype.training
 from tintype.training.trainer import Trainer
 
@@ -53,7 +55,10 @@ for out, overrides, blow in json.loads(sys.argv[1]):
             os.kill(os.getpid(), blow[0])
 
     Trainer.train_step = train_step
-    tintype.training.train("tiny", out, overrides)
+    try:
+        tintype.training.train("tiny", out, overrides)
+    except tintype.errors.NonFiniteLossError as error:
+        print(f"[{error}]", file=sys.stderr)
 """
 
 
@@ -73,6 +78,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory, picture_set: Path) -> Path:
         (str(folder / "stopped"), [data, *PIX2PIX], [signal.SIGTERM, 1, 5]),
         (str(folder / "kept"), [data, *PIX2PIX], [signal.SIGTERM, 1, 5]),
         (str(folder / "stopped"), [data, *PIX2PIX], None),
+        (str(folder / "diverged"), [data, *PIX2PIX, "optimiser.lr=1e30"], None),
         (str(folder / "killed"), [data, *PIX2PIX], [signal.SIGKILL, 1, 5]),
     ]
     (folder / "worker.py").write_text(WORKER)
@@ -129,6 +135,11 @@ def test_a_request_to_one_process_stops_all_at_the_same_step(runs: Path) -> None
 def test_stopped_and_gone_on_two_processes_end_with_the_same_bits(runs: Path) -> None:
     assert_same_state(runs / "stopped", runs / "straight")
     assert len(last(runs / "straight")["other_random"]) == 1
+
+
+def test_a_loss_that_is_not_finite_is_noticed_by_all_alike(runs: Path) -> None:
+    first, second = re.findall(r"\[(step \d+: .* training has diverged.*?)\]", (runs / "said").read_text())
+    assert first == second
 
 
 def assert_same_state(one: Path, other: Path) -> None:

@@ -97,6 +97,8 @@ def _processes_here(recipe: Recipe, device: str, count: int) -> int:
 def _join(device: str) -> None:
     """Meet the other processes; once more for every run, if a script trains several."""
     local = torch.device("cuda", int(os.environ["LOCAL_RANK"])) if device == "cuda" else None
+    if dist.is_initialized():  # left by a run of the same script that failed
+        dist.destroy_process_group()
     with together():
         store, rank, size = _meeting_place()
         dist.init_process_group(
