@@ -18,6 +18,7 @@ from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe, load_recipe
 from tintype.recipe.schema import Direction
 from tintype.report import write_report
+from tintype.training.processes import is_main
 from tintype.training.rundir import RunDir
 from tintype.training.scoring import score
 
@@ -27,7 +28,7 @@ def train(
 ) -> bool:
     """Train a recipe in a run folder and write its report; see `tintype.training.train` for everything else."""
     finished = training.train(recipe, out, overrides, reporter=reporter)
-    if finished:
+    if finished and is_main():
         write_report([Path(out)], RunDir(out).report)
     return finished
 

@@ -13,6 +13,7 @@
     │   ├── RecipeMismatchError       1   the folder holds a run of another recipe
     │   └── CheckpointError           1   a checkpoint that is damaged or does not fit the networks
     ├── NonFiniteLossError            1   training diverged
+    ├── LostProcessError              1   another process of the same run has ended
     └── OutOfMemoryError              1   a training step does not fit into memory
 
 A message says where, what came, what was needed and what to do, in one line. Anything else that escapes a command is
@@ -74,6 +75,10 @@ class CheckpointError(RunError):
 
 class NonFiniteLossError(TintypeError):
     """A loss term became infinite or not a number."""
+
+
+class LostProcessError(TintypeError):
+    """Another of the processes that train together has ended, so this one cannot go on."""
 
 
 class OutOfMemoryError(TintypeError):

@@ -88,3 +88,13 @@ def test_pictures_of_an_array_train_like_those_of_files(tmp_path: Path) -> None:
     source, target = data.batch(0, CPU)
     assert source.shape[2:] == (32, 32) and target.abs().max() <= 1
     assert "taken as [-1, 1]" in data.cache.notes[0]
+
+
+@pytest.mark.parametrize("method", ["pix2pix", "cyclegan"])
+def test_the_shares_of_several_processes_make_up_the_batch_of_one(picture_set: Path, method: str) -> None:
+    rgb = ["codec={kind: rgb, source: grey3}", "generator={kind: resnet, filters: 4, blocks: 1}"]
+    data = open_set(picture_set, f"method={{kind: {method}}}", *rgb)
+    whole = data.batch(3, CPU)
+    shares = [data.batch(3, CPU, (part, 2)) for part in range(2)]
+    for all_of_it, parts in zip(whole, zip(*shares, strict=True), strict=True):
+        assert torch.equal(torch.cat(parts), all_of_it)

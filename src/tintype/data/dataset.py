@@ -67,9 +67,15 @@ class PictureSet:
         """Number of samples in a pass over the training pictures."""
         return self._sampler.count
 
-    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
-        """Pictures of A and of B for batch number `step` (from 0) in model space, `n c h w` on `device`."""
-        return self._sampler.batch(step, device)
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+        """Pictures of A and of B for batch number `step` (from 0) in model space, `n c h w` on `device`.
+
+        Args:
+            step: Number of the batch.
+            device: Where the pictures are wanted.
+            share: Which of how many equal parts of the batch; default: all of it.
+        """
+        return self._sampler.batch(step, device, share)
 
     def pictures(self, part: str, size: int, limit: int | None = None) -> Iterator[Pair]:
         """Evaluation pairs of a part of the split: shorter side reduced to `size`, centre crop; none without pairs.

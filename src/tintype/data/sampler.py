@@ -22,6 +22,13 @@ _DEVICE_SHARE = 0.25
 """Largest part of a device's free memory that the pictures may take; beyond it they stay in the host's memory."""
 
 
+def share_of_batch(step: int, batch_size: int, share: tuple[int, int]) -> range:
+    """Numbers of the samples in one of several equal parts of a batch: `share` is its number and their count."""
+    part, parts = share
+    own = batch_size // parts
+    return range(step * batch_size + part * own, step * batch_size + (part + 1) * own)
+
+
 class PictureStore:
     """All cached pictures as one flat tensor, on the device where there is room, and windows cut from it."""
 
@@ -72,12 +79,12 @@ class PairedSampler:
         """Samples in an epoch."""
         return len(self.pictures)
 
-    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, device: torch.device, share: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
         recipe, store = self.recipe, self.store
-        seed, batch_size, size = recipe.training.seed, recipe.training.batch_size, recipe.data.size
+        seed, size = recipe.training.seed, recipe.data.size
         pictures, placements = [], []
-        for number in range(step * batch_size, (step + 1) * batch_size):
+        for number in share_of_batch(step, recipe.training.batch_size, share):
             epoch, position = divmod(number, self.count)
             index = int(self._order(epoch)[position])  # in the order of contents: names must not matter
             picture = self.pictures[index]
@@ -112,10 +119,9 @@ class UnpairedSampler:
         """Samples in an epoch; 0 where a domain is empty."""
         return max(map(len, self.pictures)) if all(map(len, self.pictures)) else 0
 
-    def batch(self, step: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, device: torch.device, share: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        batch_size = self.recipe.training.batch_size
-        numbers = range(step * batch_size, (step + 1) * batch_size)
+        numbers = share_of_batch(step, self.recipe.training.batch_size, share)
         stored = self.store.cache.paired  # only then are there pictures of A apart from those of B
         a, b = (self._windows(domain, numbers, device, source=stored and domain == 0) for domain in (0, 1))
         return self._codec.encode_source(a), self._codec.encode_target(b)

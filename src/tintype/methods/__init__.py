@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from tintype.methods.cyclegan import CycleGan
-from tintype.methods.method import Batch, Method, Phase
+from tintype.methods.method import Batch, Method, Peers, Phase
 from tintype.methods.pix2pix import Pix2Pix
 from tintype.recipe.methods import CycleGanSpec, Pix2PixSpec
 from tintype.recipe.schema import Recipe
 
-__all__ = ["Batch", "CycleGan", "Method", "Phase", "Pix2Pix", "build_method"]
+__all__ = ["Batch", "CycleGan", "Method", "Peers", "Phase", "Pix2Pix", "build_method"]
 
 
-def build_method(recipe: Recipe) -> Method:
-    """The recipe's method with freshly drawn weights, from torch's random generator."""
+def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
+    """The recipe's method with freshly drawn weights, from torch's random generator; `peers` where others train too."""
     match recipe.method:
         case Pix2PixSpec():
             return Pix2Pix(recipe, recipe.method)
         case CycleGanSpec():
-            return CycleGan(recipe, recipe.method)
+            return CycleGan(recipe, recipe.method, peers)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from tintype import losses
 from tintype.image.codec import build_codec
-from tintype.methods.method import Batch, Phase
+from tintype.methods.method import Batch, Peers, Phase
 from tintype.methods.pool import ImagePool
 from tintype.networks import build_discriminator, build_generator
 from tintype.recipe.methods import CycleGanSpec
@@ -42,7 +42,7 @@ class Translated:
 class CycleGan:
     """Phases: both generators, then both discriminators, on one shared generator pass."""
 
-    def __init__(self, recipe: Recipe, spec: CycleGanSpec) -> None:
+    def __init__(self, recipe: Recipe, spec: CycleGanSpec, peers: Peers | None = None) -> None:
         self.spec = spec
         codec = build_codec(recipe)
         self.networks = nn.ModuleDict(
@@ -61,7 +61,7 @@ class CycleGan:
         self.joined_generators = recipe.generator.norm != "batch"
         self.joined_discriminators = recipe.discriminator.norm != "batch"
         self.pools = {
-            name: ImagePool(spec.pool, recipe.training.seed, _POOL_STREAM + number)
+            name: ImagePool(spec.pool, recipe.training.seed, _POOL_STREAM + number, peers)
             for number, name in enumerate(("a", "b"))
         }
 

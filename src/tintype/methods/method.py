@@ -35,6 +35,19 @@ class Phase:
     every: int = 1
 
 
+class Peers(Protocol):
+    """The processes that train together, each on an equal share of every batch."""
+
+    @property
+    def rank(self) -> int:
+        """Number of this process's share."""
+        ...
+
+    def gather(self, values: Tensor) -> Tensor:
+        """What all processes have, joined along the first dimension in the order of shares."""
+        ...
+
+
 class Method(Protocol):
     """A way of training; `out` is whatever its own `forward` returned."""
 

@@ -8,12 +8,18 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
+from tintype.methods.method import Peers
+
 
 class ImagePool:
-    """Holds up to `size` pictures; which ones are exchanged follows from (seed, step), so the pool is its content."""
+    """Holds up to `size` pictures; which ones are exchanged follows from (seed, step), so the pool is its content.
 
-    def __init__(self, size: int, seed: int, stream: int) -> None:
+    Where several processes train, each sees the generated pictures of all and makes the same exchange.
+    """
+
+    def __init__(self, size: int, seed: int, stream: int, peers: Peers | None = None) -> None:
         self.size = size
+        self.peers = peers
         self._key = (seed, stream)
         self.pictures: list[Tensor] = []
         """Each `c h w`, on the device of what was put in."""
@@ -26,6 +32,12 @@ class ImagePool:
         """
         if self.size == 0:
             return pictures
+        if self.peers is None:
+            return self._exchange(pictures, step)
+        first = self.peers.rank * len(pictures)
+        return self._exchange(self.peers.gather(pictures), step)[first : first + len(pictures)]
+
+    def _exchange(self, pictures: Tensor, step: int) -> Tensor:
         seed, stream = self._key
         random = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, stream, step))))
         out = pictures.detach().clone()

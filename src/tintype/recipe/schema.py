@@ -183,7 +183,7 @@ class TrainingSpec(Section):
     epoch_steps: int | None = Field(
         None, ge=1, description="Batches that count as one epoch; default: one pass over the data."
     )
-    batch_size: int = Field(1, ge=1, le=4096, description="Pictures in a step.")
+    batch_size: int = Field(1, ge=1, le=4096, description="Pictures in a step, of all processes together.")
     seed: int = Field(0, ge=0, lt=2**63, description="Of weights, order, augmentation and dropout.")
     ema: float = Field(0.0, ge=0, lt=1, description="Decay of the generator's moving average; 0: off.")
     device: Literal["auto", "cpu", "cuda", "mps"] = Field("auto", description="auto: the fastest that torch finds.")

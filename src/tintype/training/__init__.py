@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
 
 from tintype.console import Reporter
 from tintype.data.dataset import PictureSet, open_data
-from tintype.errors import DataError, RecipeMismatchError, UsageError
+from tintype.errors import DataError, RecipeMismatchError
 from tintype.methods import Method, build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
-from tintype.training.preview import build_preview
+from tintype.training.preview import NoPreview, build_preview
+from tintype.training.processes import Team, is_main, make_fabric
 from tintype.training.rundir import RunDir
 from tintype.training.schedule import idle_settings, schedule_notes, total_steps
 from tintype.training.start import start_from
 from tintype.training.trainer import Trainer
 
-__all__ = ["train"]
+__all__ = ["make_fabric", "train"]
 
 
 def train(
@@ -31,7 +31,8 @@ def train(
 ) -> bool:
     """Train a recipe; called again with the same recipe and folder it goes on exactly where it stopped.
 
-    At the end the run folder holds the model in both formats and its scores on the test pictures.
+    At the end the run folder holds the model in both formats and its scores on the test pictures. Where torchrun
+    started several processes, each calls this, and they train together; the one of rank 0 alone writes and talks.
 
     Args:
         recipe: Name of a built-in recipe, a YAML file or a recipe.
@@ -49,38 +50,47 @@ def train(
         OutputError: Something cannot be written.
         NonFiniteLossError: Training diverged; the last checkpoint lies before it.
         OutOfMemoryError: The device's memory is too small.
+        LostProcessError: Another process that trains with this one has ended.
     """
     resolved = load_recipe(recipe, overrides)
     run = RunDir(out)
-    with reporter or Reporter() as say:
-        old = run.check(resolved)
+    with reporter if reporter and is_main() else Reporter(quiet=not is_main()) as say:
+        old = run.check(resolved) if is_main() else None
+        fabric = make_fabric(resolved)
+        team = Team.of(fabric)
         say.begin("reading pictures", None)
-        data = open_data(resolved, progress=say.update)
+        data = team.one_a_host_first(lambda: open_data(resolved, progress=say.update))
         say.end()
+        team.require_equal({"recipe": _without_paths(resolved).digest, "set of pictures": data.split.digest})
         if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
             raise RecipeMismatchError(
                 f"{run.root}: is a run of {total_steps(old, data.count)} steps, "
                 f"{total_steps(resolved, data.count)} asked; a run can be made longer, not shorter"
             )
         keep_memory()
-        fabric = make_fabric(resolved)
         torch.manual_seed(resolved.training.seed)
-        method = build_method(resolved)
-        started = [] if run.last.exists() else start_from(method, resolved)
-        run.make()  # only now: what is refused until here leaves nothing behind
-        with run.locked():
-            run.remove_unfinished()
-            _keep_split(run, data, new=old is None)
-            run.write_recipe(resolved)
+        method = build_method(resolved, team if team.size > 1 else None)
+        started = start_from(method, resolved) if team.main and not run.last.exists() else []
+        if not team.main:
+            torch.manual_seed(resolved.training.seed + team.rank)  # dropout differs from share to share of a batch
+        if team.main:
+            run.make()  # only now: what is refused until here leaves nothing behind
+        with run.locked() if team.main else nullcontext():
+            if team.main:
+                run.remove_unfinished()
+                _keep_split(run, data, new=old is None)
+                run.write_recipe(resolved)
+                run.write_environment(str(fabric.device), torch.get_num_threads(), team.size)
             return _train(resolved, method, data, run, fabric, say, started)
 
 
 def _train(
     recipe: Recipe, method: Method, data: PictureSet, run: RunDir, fabric: Fabric, say: Reporter, started: list[str]
 ) -> bool:
-    run.write_environment(str(fabric.device), torch.get_num_threads())
+    team = Team.of(fabric)
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
-    say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {fabric.device}")
+    where = str(fabric.device) if team.size == 1 else f"{team.size} processes, this one on {fabric.device}"
+    say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {where}")
     notes = [f"{name}: left out, {reason}" for name, reason in data.cache.unreadable]
     notes += [
         *started,
@@ -92,15 +102,24 @@ def _train(
     for note in notes:
         say.line(f"note: {note}")
 
-    trainer = Trainer(recipe, method, data, run, fabric, say, build_preview(recipe, data, run, fabric.device))
-    if run.last.exists():
+    preview = build_preview(recipe, data, run, fabric.device) if team.main else NoPreview()
+    trainer = Trainer(recipe, method, data, run, fabric, say, preview)
+    if team.from_main(run.last.exists):
         trainer.resume()
         say.line(f"going on from step {trainer.step}")
-    if not trainer.fit(notes):
+    finished = trainer.fit(notes)
+    team.leave()  # what remains is the work of one
+    if not finished:
         say.line(f"stopped at step {trainer.step} of {trainer.total}, saved; the same command goes on from here")
         return False
-    conclude(trainer, notes)
+    if team.main:
+        conclude(trainer, notes)
     return True
+
+
+def _without_paths(recipe: Recipe) -> Recipe:
+    """The recipe but for where the pictures lie, which may differ from host to host."""
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": "", "path_b": None})})
 
 
 def _keep_split(run: RunDir, data: PictureSet, new: bool) -> None:
@@ -114,20 +133,3 @@ def _keep_split(run: RunDir, data: PictureSet, new: bool) -> None:
             f"{data.recipe.data.path}: the pictures changed since {run.root} began "
             f"(split {recorded[0].digest} then, {data.split.digest} now); restore them or train into a new --out"
         )
-
-
-def make_fabric(recipe: Recipe) -> Fabric:
-    """Device and precision that the recipe asks for.
-
-    Raises:
-        UsageError: The device is not there.
-    """
-    wanted = recipe.training.device
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise UsageError("training.device=cuda, but torch finds no CUDA device; use training.device=auto or cpu")
-    if wanted == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("training.device=mps, but torch finds no such device; use training.device=auto or cpu")
-    precision: Literal["bf16-mixed", "32-true"] = "bf16-mixed" if recipe.training.precision == "bf16" else "32-true"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice about launchers and devices that were not asked for
-        return Fabric(accelerator=wanted, devices=1, precision=precision)

@@ -24,7 +24,8 @@ class Journal:
         self._path = path
         try:
             self._file = path.open("ab")
-            self._file.truncate(min(length, path.stat().st_size))  # a shorter file must not be filled up with zeros
+            if path.stat().st_size > length:  # a shorter file must not be filled up with zeros
+                self._file.truncate(length)
             self._file.seek(0, os.SEEK_END)
         except OSError as error:
             raise self._unwritable(error) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +15,8 @@ from tintype.errors import NonFiniteLossError
 class Meter:
     """Collects the named terms of each step without waiting for the device; `flush` fetches them in one transfer."""
 
-    def __init__(self) -> None:
+    def __init__(self, average: Callable[[Tensor], Tensor] = lambda values: values) -> None:
+        self._average = average  # over the processes that train together
         self._waiting: list[tuple[int, list[str], Tensor]] = []
         self._sums: dict[str, float] = {}
         self._counts: dict[str, int] = {}
@@ -31,7 +33,7 @@ class Meter:
         """
         if not self._waiting:
             return
-        values = iter(torch.cat([vector for _, _, vector in self._waiting]).tolist())
+        values = iter(self._average(torch.cat([vector for _, _, vector in self._waiting])).tolist())
         waiting, self._waiting = self._waiting, []
         for step, names, _ in waiting:
             for name in names:

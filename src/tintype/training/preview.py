@@ -57,6 +57,17 @@ def build_preview(recipe: Recipe, data: PictureSet, run: RunDir, device: torch.d
             return TwoWayPreview(recipe, data, run, device)
 
 
+class NoPreview:
+    """Of the processes that leave validation and samples to another one."""
+
+    def validate(self, networks: Networks, step: int) -> None:
+        """Nothing."""
+
+    def draw(self, networks: Networks, step: int) -> list[str]:
+        """Nothing."""
+        return []
+
+
 class PairedPreview:
     """One direction: source, generated, truth."""
 

@@ -140,7 +140,7 @@ class RunDir:
         """Record the resolved recipe."""
         write_text(self.recipe_file, dump_recipe(recipe))
 
-    def write_environment(self, device: str, threads: int) -> None:
+    def write_environment(self, device: str, threads: int, processes: int) -> None:
         """Record what the run is made with."""
         environment = {
             "tintype": __version__,
@@ -148,6 +148,7 @@ class RunDir:
             "platform": platform.platform(),
             "device": device,
             "threads": threads,
+            "processes": processes,
             "libraries": {name: metadata.version(name) for name in _LIBRARIES},
         }
         write_text(self.root / "environment.json", json.dumps(environment, indent=2) + "\n")

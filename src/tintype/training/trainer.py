@@ -6,12 +6,14 @@ of optimisers. Nothing in a step waits for the device; loss terms are fetched ev
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,15 +23,17 @@ from torch import nn
 
 from tintype.console import Reporter
 from tintype.data.dataset import PictureSet
-from tintype.errors import CheckpointError, NonFiniteLossError, OutOfMemoryError
+from tintype.errors import CheckpointError, NonFiniteLossError, OutOfMemoryError, RunError
 from tintype.methods import Batch, Method, Phase
 from tintype.recipe.schema import OptimiserSpec, Recipe
+from tintype.training.batch_norm import join_batch_norm
 from tintype.training.checkpoint import load_checkpoint, save_checkpoint
 from tintype.training.ema import Ema
 from tintype.training.journal import Journal
 from tintype.training.machine import lay_out_channels_last
 from tintype.training.meter import Meter
 from tintype.training.preview import Preview
+from tintype.training.processes import Team
 from tintype.training.rundir import RunDir
 from tintype.training.schedule import rate_factor, sample_steps, steps_per_epoch, total_steps
 
@@ -60,16 +64,20 @@ class Trainer:
     ) -> None:
         self.recipe, self.method, self.data, self.run = recipe, method, data, run
         self.fabric, self.reporter, self.preview = fabric, reporter, preview
+        self.team = Team.of(fabric)
         self.step = 0
         self.total = total_steps(recipe, data.count)
         self.best = Best()
-        self.meter = Meter()
+        self.meter = Meter(self.team.average)
         channels_last = recipe.training.channels_last
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         for name, network in method.networks.items():
             if channels_last:
                 lay_out_channels_last(network, fabric.device)
+            if self.team.size > 1:
+                join_batch_norm(network)
             method.networks[name] = fabric.setup_module(network)
+            self.team.equalise(network)
         self.optimisers: dict[str, Any] = {
             phase.name: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
             for phase in method.phases
@@ -94,8 +102,9 @@ class Trainer:
 
         Raises:
             CheckpointError: It is damaged or does not fit.
+            RunError: The run was trained with another number of processes.
         """
-        content = load_checkpoint(self.run.last)
+        content = self.team.from_main(self._load)
         try:
             self.step = content["step"]
             for name, state in content["networks"].items():
@@ -108,7 +117,7 @@ class Trainer:
             self.meter.restore(content["meter"])
             self.best = Best(**content["best"])
             self._journal_length = content["journal_length"]
-            random = content["random"]
+            random = [content["random"], *content.get("other_random", [])][self.team.rank]
             torch.set_rng_state(random["cpu"])
             if random["cuda"] is not None and self.fabric.device.type == "cuda":
                 torch.cuda.set_rng_state(random["cuda"], self.fabric.device)
@@ -117,6 +126,16 @@ class Trainer:
             raise CheckpointError(f"{self.run.last}: does not fit this recipe ({reason}); start a new run") from None
 
     _journal_length = 0
+
+    def _load(self) -> dict[str, Any]:
+        content = load_checkpoint(self.run.last)
+        before = 1 + len(content.get("other_random", []))
+        if before != self.team.size:
+            raise RunError(
+                f"{self.run.last}: the run was trained with {before} processes, {self.team.size} now; "
+                f"go on with {before}, or start a new run"
+            )
+        return content
 
     def fit(self, notes: Sequence[str] = ()) -> bool:
         """Train to the end of the recipe.
@@ -134,9 +153,9 @@ class Trainer:
         training = self.recipe.training
         panels = sample_steps(self.recipe, self.data.count)
         self.journal = Journal(
-            self.run.events,
+            self.run.events if self.team.main else Path(os.devnull),
             length=self._journal_length,
-            tensorboard=self.run.tensorboard if training.tensorboard else None,
+            tensorboard=self.run.tensorboard if training.tensorboard and self.team.main else None,
             step=self.step,
         )
         with self._stopping_gently():
@@ -150,7 +169,8 @@ class Trainer:
                 self._modes()
                 self.reporter.begin("training, step", self.total, self.step)
                 self._clock, self._clock_step = time.monotonic(), self.step
-                while self.step < self.total and not self._stop:
+                stop = False
+                while self.step < self.total and not stop:
                     self.train_step()
                     step, end = self.step, self.step == self.total
                     if step % training.log_every == 0:
@@ -164,7 +184,8 @@ class Trainer:
                         self._validate()
                     if end:
                         self.journal.write("end", step, time=time.time())
-                    if step % training.checkpoint_every == 0 or end or self._stop:
+                    stop = self.team.any(self._stop)
+                    if step % training.checkpoint_every == 0 or end or stop:
                         self.save()
             except (MemoryError, torch.OutOfMemoryError) as error:
                 raise self._out_of_memory() from error
@@ -180,7 +201,8 @@ class Trainer:
     def train_step(self) -> None:
         """One batch through all phases that are due."""
         source, target = (
-            part.contiguous(memory_format=self.memory_format) for part in self.data.batch(self.step, self.fabric.device)
+            part.contiguous(memory_format=self.memory_format)
+            for part in self.data.batch(self.step, self.fabric.device, self.team.share)
         )
         batch = Batch(source, target, self.step)
         factor = rate_factor(self.recipe, self.step, self.data.count)
@@ -196,6 +218,7 @@ class Trainer:
                 with self.fabric.autocast():
                     terms = self.method.loss(phase.name, batch, out)
                 self.fabric.backward(torch.stack(list(terms.values())).sum())
+            self.team.average_gradients(optimiser)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             self.meter.add(self.step + 1, terms)
@@ -209,6 +232,9 @@ class Trainer:
         meter = self.meter.state()
         self.journal.write("checkpoint", self.step)
         cuda = torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None
+        random, *other_random = self.team.collect({"cpu": torch.get_rng_state(), "cuda": cuda})
+        if not self.team.main:
+            return
         save_checkpoint(
             self.run.last,
             {
@@ -220,7 +246,8 @@ class Trainer:
                 "meter": meter,
                 "best": {"step": self.best.step, "score": self.best.score},
                 "journal_length": self.journal.length,
-                "random": {"cpu": torch.get_rng_state(), "cuda": cuda},
+                "random": random,
+                "other_random": other_random,
             },
         )
 
