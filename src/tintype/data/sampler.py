@@ -79,7 +79,7 @@ class PairedSampler:
         """Samples in an epoch."""
         return len(self.pictures)
 
-    def batch(self, step: int, device: torch.device, share: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
         recipe, store = self.recipe, self.store
         seed, size = recipe.training.seed, recipe.data.size
@@ -119,7 +119,7 @@ class UnpairedSampler:
         """Samples in an epoch; 0 where a domain is empty."""
         return max(map(len, self.pictures)) if all(map(len, self.pictures)) else 0
 
-    def batch(self, step: int, device: torch.device, share: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
         numbers = share_of_batch(step, self.recipe.training.batch_size, share)
         stored = self.store.cache.paired  # only then are there pictures of A apart from those of B
