@@ -7,15 +7,14 @@ That is why the change that it makes stands beside them.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from tintype import __version__
 from tintype.errors import DataError
-from tintype.image.codec import PictureSpace
-from tintype.image.color import Array
+from tintype.image.codec import PictureSpace, on_picture
 from tintype.metrics.fidelity import psnr, ssim
 from tintype.metrics.interval import bootstrap_interval
 from tintype.metrics.scores import Consistency, Likeness, Scores
@@ -62,14 +61,14 @@ def judge_consistency(
     """
     cycle, change, identity = [], [], []
     for one in sources:
-        source = as_shown(one.picture, model.codec.source_from)
+        source = on_picture(model.codec.source_from, one.picture)
         translated = model.predict(source).render()
         change.append(_figures(source, translated))
         if back is not None:
             cycle.append(_figures(source, back.predict(translated).render()))
     for one in targets:
         if (same := reproduced(model, one.picture)) is not None:
-            identity.append(_figures(as_shown(one.picture, model.codec.target_from), same))
+            identity.append(_figures(on_picture(model.codec.target_from, one.picture), same))
     if not (change or identity):
         raise DataError("evaluation: no pictures to judge, at least one is needed in either domain")
 
@@ -107,11 +106,6 @@ def scores_without_pairs(consistency: Consistency, pictures: int, protocol: dict
         per_picture=(),
         consistency=consistency,
     )
-
-
-def as_shown(picture: np.ndarray, side: Callable[[Array], Array]) -> np.ndarray:
-    """A display picture `h w 1|3` as one side of a codec (`source_from` or `target_from`) has it."""
-    return np.ascontiguousarray(np.moveaxis(side(np.moveaxis(picture, -1, 0)[None])[0], 0, -1))
 
 
 def reproduced(model: Translator, picture: np.ndarray) -> np.ndarray | None:

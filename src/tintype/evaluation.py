@@ -16,6 +16,7 @@ import numpy as np
 
 from tintype import __version__
 from tintype.errors import DataError
+from tintype.image.codec import on_picture
 from tintype.metrics.baselines import (
     BaselineConstants,
     colouring_baselines,
@@ -256,6 +257,8 @@ class Task:
             made = colouring_baselines(source[..., :1], constants)
         else:
             made = translation_baselines(self.shown(source), constants)
+            if self.codec.turns_grey:
+                made["grey copy"] = on_picture(self.codec.target_from, source)
         rendered = {strength: self.shown(prediction.render(strength)) for strength in models.values()}
         outputs = {name: rendered[strength] for name, strength in models.items()}
         outputs |= {name: self.shown(output) for name, output in made.items()}
@@ -283,12 +286,12 @@ class Task:
 
     def source(self, picture: np.ndarray) -> np.ndarray:
         """The source as the codec reads it, `h w 1|3`."""
-        return np.moveaxis(self.codec.source_from(np.moveaxis(picture, -1, 0)[None])[0], 0, -1)
+        return on_picture(self.codec.source_from, picture)
 
     def shown(self, picture: np.ndarray) -> np.ndarray:
         """Three channels of an output or target; all alike in tasks that make grey pictures."""
         if self.codec.target_channels == 1:
-            picture = np.moveaxis(self.codec.target_from(np.moveaxis(picture, -1, 0)[None])[0], 0, -1)
+            picture = on_picture(self.codec.target_from, picture)
         return picture if picture.shape[-1] == 3 else np.repeat(picture, 3, axis=-1)
 
 

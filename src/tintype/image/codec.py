@@ -17,6 +17,7 @@ that is given where colour is due is repeated. Files and colour spaces are the b
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol, final
 
@@ -52,6 +53,11 @@ class Codec(Protocol):
     @property
     def colourises(self) -> bool:
         """Whether the task is to make colour from grey."""
+        ...
+
+    @property
+    def turns_grey(self) -> bool:
+        """Whether the task is to make grey from colour, which a formula does."""
         ...
 
     def source_from(self, picture: Array) -> Array:
@@ -118,6 +124,11 @@ class PictureSpace:
         """See `Codec.colourises`."""
         return self.source != "rgb" and self.target == "rgb"
 
+    @property
+    def turns_grey(self) -> bool:
+        """See `Codec.turns_grey`."""
+        return self.source == "rgb" and self.target != "rgb"
+
     def source_from(self, picture: Array) -> Array:
         """See `Codec.source_from`."""
         return _looking(picture, self.source, self.grey)
@@ -150,6 +161,7 @@ class LabSpace:
     target_channels: int = 2
     predicts_chroma: bool = True
     colourises: bool = True
+    turns_grey: bool = False
 
     def source_from(self, picture: Array) -> Array:
         """See `Codec.source_from`."""
@@ -179,6 +191,12 @@ class LabSpace:
 
     def _lightness(self, source: Array) -> Array:
         return grey_to_luminance(_as_grey(source, self.grey))
+
+
+def on_picture(convert: Callable[[Array], Array], picture: Array) -> Array:
+    """One picture `h w c` through a function of batches, such as `Codec.source_from`."""
+    xp = array_namespace(picture)
+    return xp.moveaxis(convert(xp.moveaxis(picture, -1, 0)[None, ...])[0, ...], 0, -1)
 
 
 def _as_grey(picture: Array, grey: Grey) -> Array:
