@@ -169,8 +169,8 @@ def test_evaluate_scores_the_direction_that_is_asked_for(
         assert CONSISTENCY_CAVEAT in out and "(cycle)" in out and "(change)" in out
         found[tuple(words)] = out
     assert found[()] == found["--direction", "ab"]
-    assert "direction ab" in found[()] and "grey copy" in found[()]
-    assert "direction ba" in found["--direction", "ba"] and "grey copy" not in found["--direction", "ba"]
+    assert "direction ab" in found[()] and "gain: over grey copy" in found[()]
+    assert "direction ba" in found["--direction", "ba"] and "gain: over identity" in found["--direction", "ba"]
 
 
 def test_export_takes_the_network_of_a_direction(

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.losses import fake_loss, generator_loss, real_loss
+from tintype.losses import fake_loss, generator_loss, gradient_penalty, real_loss
 
 KINDS = ("vanilla", "lsgan", "hinge")
 
@@ -45,3 +45,17 @@ def test_the_generator_gains_what_the_discriminator_loses(kind: str, low: float,
 @pytest.mark.parametrize("loss", [real_loss, fake_loss, generator_loss])
 def test_extreme_logits_stay_finite(kind: str, loss) -> None:
     assert torch.isfinite(loss(torch.tensor([-1e4, 1e4]), kind))
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0])
+def test_the_gradient_penalty_of_a_linear_discriminator_is_its_squared_weight(scale: float) -> None:
+    layer = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 1))
+    with torch.no_grad():
+        layer[1].weight.mul_(scale)
+    pictures = torch.rand(5, 3, 2, 2)
+    penalty = gradient_penalty(layer, pictures)
+    weight = layer[1].weight
+    assert penalty.item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
+    penalty.backward()
+    torch.testing.assert_close(weight.grad, 2 * weight.detach())
+    assert pictures.grad is None

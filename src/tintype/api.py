@@ -37,7 +37,7 @@ def evaluate(
     model: str | Path,
     data: str | Path | None = None,
     *,
-    direction: Direction = "ab",
+    direction: Direction | None = None,
     size: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
@@ -47,7 +47,7 @@ def evaluate(
         model: A run folder or a model file.
         data: Folder of pictures laid out as the model's recipe says (colour pictures, pairs, or two domains); all of
             them that the run has not seen are scored. Default: the test pictures of the run folder.
-        direction: Which one of a run that trained both.
+        direction: Which one of a run that trained both; default: "ab", or that of a file.
         size: Side in pixels of the centre crop; default: as the recipe says.
         progress: Called with the number of pictures done after each.
 

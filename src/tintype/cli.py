@@ -25,7 +25,9 @@ app.add_typer(recipe_app, name="recipe")
 app.add_typer(data_app, name="data")
 
 Model = Annotated[Path, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")]
-Direction = Annotated[str, typer.Option(metavar="ab|ba", help="Which one of a run that trained both.")]
+Direction = Annotated[
+    str | None, typer.Option(metavar="ab|ba", help="Which one of a run that trained both; default: ab.")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
@@ -84,7 +86,7 @@ def translate(
     model: Model,
     out: Annotated[Path, typer.Option(help="Folder for the results; names and structure are kept.")],
     strength: Annotated[float, typer.Option(help="Factor on predicted chroma.")] = 1.0,
-    direction: Direction = "ab",
+    direction: Direction = None,
     overwrite: Annotated[bool, typer.Option(help="Replace results that are there already.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -98,7 +100,7 @@ def translate(
 def evaluate(
     model: Model,
     data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
-    direction: Direction = "ab",
+    direction: Direction = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side in pixels of the centre crop.")] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
@@ -125,7 +127,7 @@ def report(
 def export(
     model: Annotated[Path, typer.Argument(help="A run folder or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
-    direction: Direction = "ab",
+    direction: Direction = None,
 ) -> None:
     """Write a model as ONNX, compared with torch before it takes its name."""
     from tintype.command_line import export_model
@@ -157,7 +159,7 @@ def import_checkpoint(
 @app.command()
 def inspect(
     file: Annotated[Path, typer.Argument(help="A run folder or a model file.")],
-    direction: Direction = "ab",
+    direction: Direction = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a model file says about itself."""

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
-from tintype.inference.modelfile import find_model, read_card
+from tintype.inference.modelfile import find_model, read_card, require_direction
 from tintype.metrics.scores import Consistency, consistency_lines
 from tintype.recipe.schema import Direction
 
@@ -23,7 +23,7 @@ Choice = TypeVar("Choice", bound=str)
 
 
 def translate_files(
-    inputs: list[str], model: Path, out: Path, strength: float, direction: str, overwrite: bool, as_json: bool
+    inputs: list[str], model: Path, out: Path, strength: float, direction: str | None, overwrite: bool, as_json: bool
 ) -> int:
     """Translate, print a line for each file that needs one, and return the exit code: 1 if a file failed."""
     from tintype.inference.batch import plan_batch, run_batch
@@ -59,8 +59,8 @@ def translate_files(
     return 1 if count["failed"] else 0
 
 
-def _direction(given: str) -> Direction:
-    return _one_of("--direction", given, get_args(Direction))
+def _direction(given: str | None) -> Direction | None:
+    return None if given is None else _one_of("--direction", given, get_args(Direction))
 
 
 def _one_of(option: str, given: str, choices: tuple[Choice, ...]) -> Choice:
@@ -74,7 +74,9 @@ def _pictures(count: int) -> str:
     return f"{count} picture{'s' * (count != 1)}"
 
 
-def evaluate_model(model: Path, data: Path | None, direction: str, size: int | None, json_file: Path | None) -> None:
+def evaluate_model(
+    model: Path, data: Path | None, direction: str | None, size: int | None, json_file: Path | None
+) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
     from tintype import api
     from tintype.evaluation import format_scores
@@ -93,12 +95,13 @@ def evaluate_model(model: Path, data: Path | None, direction: str, size: int | N
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
-def export_model(model: Path, out: Path, direction: str) -> None:
+def export_model(model: Path, out: Path, direction: str | None) -> None:
     """Write a model as ONNX and say how far it is from torch."""
     from tintype.inference.onnx import export_onnx
     from tintype.inference.torch_runtime import load_network
 
-    path = find_model(model, _direction(direction))
+    wanted = _direction(direction)
+    path = find_model(model, wanted)
     if model.is_dir():
         path = path.with_suffix(".safetensors")
     if path.suffix != ".safetensors":
@@ -106,6 +109,7 @@ def export_model(model: Path, out: Path, direction: str) -> None:
     if out.suffix != ".onnx":
         raise UsageError(f"--out {out}: must end in .onnx")
     network, card = load_network(path)
+    require_direction(card, path, wanted)
     check = export_onnx(network, card, out)
     print(f"{out}: differs from torch by at most {check.max_difference:.2g}")  # noqa: T201
 
@@ -120,10 +124,12 @@ def import_model(source: Path, out: Path, net: str | None, epoch: str | None, re
     print(f"{out}: {imported.layout}, from {imported.checkpoint}")  # noqa: T201
 
 
-def inspect_model(file: Path, direction: str, as_json: bool) -> None:
+def inspect_model(file: Path, direction: str | None, as_json: bool) -> None:
     """Print a model's card."""
-    path = find_model(file, _direction(direction))
+    wanted = _direction(direction)
+    path = find_model(file, wanted)
     card = read_card(path)
+    require_direction(card, path, wanted)
     if as_json:
         print(card.model_dump_json(indent=1))  # noqa: T201
         return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from tintype.recipe.methods import Adversarial
 
@@ -47,15 +47,20 @@ def generator_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return -logits.mean()
 
 
-def gradient_penalty(logits: Tensor, pictures: Tensor) -> Tensor:
+def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:
     """Mean over pictures of the squared norm of a discriminator's gradient, centred at zero (Mescheder et al. 2018).
 
+    The gradient is that of the sum of all logits of a picture. It is taken in single precision: squares of small
+    numbers are lost in half.
+
     Args:
-        logits: What the discriminator says of the pictures, of any shape, without mixing pictures of the batch.
-        pictures: `n c h w`, with `requires_grad`.
+        discriminator: Judges each picture of a batch by itself.
+        pictures: `n c h w`.
 
     Returns:
         A scalar that can be differentiated once more, for the discriminator's weights.
     """
-    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
-    return gradient.square().sum(dim=(1, 2, 3)).mean()
+    with torch.autocast(pictures.device.type, enabled=False):
+        shown = pictures.detach().float().requires_grad_()
+        (gradient,) = torch.autograd.grad(discriminator(shown).sum(), shown, create_graph=True)
+        return gradient.square().sum(dim=(1, 2, 3)).mean()

@@ -16,13 +16,16 @@ from tintype.errors import ModelFileError, OutputError, UsageError
 from tintype.inference.modelfile import (
     MAX_CARD_BYTES,
     BaselineConstants,
+    ModelCard,
     card_to_json,
     find_model,
     read_card,
     read_safetensors,
+    require_direction,
     write_safetensors,
 )
 from tintype.inference.runtime import OnnxRuntime, open_runtime
+from tintype.recipe import load_recipe
 
 
 @pytest.fixture
@@ -227,11 +230,24 @@ def test_a_run_folder_stands_for_its_model(tmp_path):
     assert find_model(tmp_path / "model.onnx") == tmp_path / "model.onnx"
 
 
-def test_the_other_direction_of_a_one_way_model_is_refused(tmp_path):
-    (tmp_path / "model.onnx").touch()
-    for model in (tmp_path, tmp_path / "model.onnx"):
-        with pytest.raises(UsageError, match="one direction only"):
-            find_model(model, "ba")
+def test_another_direction_than_the_models_own_is_refused(tmp_path, full_card):
+    require_direction(full_card, tmp_path / "model.onnx")
+    require_direction(full_card, tmp_path / "any.onnx", "ab")
+    with pytest.raises(UsageError, match="one direction only"):
+        require_direction(full_card, tmp_path / "model.onnx", "ba")
+
+
+def test_the_direction_is_what_the_card_says_whatever_the_file_is_called(tmp_path):
+    recipe = load_recipe("faces-cartoons-small")
+    card = ModelCard(
+        tintype_version="0", recipe=recipe, direction="ba", step=1, images_seen=1, multiple_of=8, output_stride=1,
+        tiling="exact",
+    )  # fmt: skip
+    require_direction(card, tmp_path / "cartoons.onnx", "ba")
+    with pytest.raises(UsageError, match="one direction, ba; leave out --direction ab"):
+        require_direction(card, tmp_path / "cartoons.onnx", "ab")
+    with pytest.raises(ModelFileError, match="translates ba, by its card; rename it to model_ba"):
+        require_direction(card, tmp_path / "model_ab.onnx")
 
 
 def test_a_checkpoint_is_no_model_file(tmp_path):

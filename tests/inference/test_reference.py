@@ -309,12 +309,23 @@ def test_a_generator_of_two_becomes_a_model_of_its_direction(net, order, directi
     )
     imported = import_reference(folder, tmp_path / "model.safetensors", net=net)
     recipe, method = imported.card.recipe, imported.card.recipe.method
-    assert (recipe.data.kind, imported.card.direction, imported.notes) == ("unpaired", direction, ())
+    assert (recipe.data.kind, imported.card.direction) == ("unpaired", direction)
+    assert [note.split(":")[0] for note in imported.notes] == ["lambda_A and lambda_B differ"]
     assert (method.kind, method.adversarial, method.pool) == ("cyclegan", "vanilla", 20)
     assert (method.lambda_cycle, method.lambda_cycle_b, method.lambda_identity) == (8, 9, 4)
     network, card = load_network(tmp_path / "model.safetensors")
     assert card.direction == direction
     assert network(torch.from_numpy(x)).shape == x.shape
+
+
+@pytest.mark.parametrize(("net", "direction"), [("G_A", "ab"), ("G_B", "ba")])
+def test_without_options_the_names_of_files_tell_the_direction(net, direction, tmp_path):
+    folder = folder_of(tmp_path, resnet(6).state_dict(), f"latest_net_{net}.pth")
+    card = import_reference(folder, tmp_path / "model.safetensors", net=net).card
+    assert (card.direction, card.recipe.method.kind) == (direction, "cyclegan")
+    other = {"ab": "ba", "ba": "ab"}[direction]
+    with pytest.raises(UsageError, match=f"translates {direction}; name it model_{direction}.safetensors"):
+        import_reference(folder, tmp_path / f"model_{other}.safetensors", net=net)
 
 
 def test_options_that_contradict_the_weights_are_named_and_lose(tmp_path):
@@ -347,10 +358,10 @@ def test_of_two_generators_one_is_chosen_and_the_other_named(tmp_path):
     folder_of(tmp_path, {}, "latest_net_D_A.pth")
     imported, output = run_imported(folder, x)
     assert imported.notes == ("G_B not imported: --net chooses",)
-    assert imported.card.recipe.data.direction == "ab"
+    assert imported.card.direction == "ab"
     np.testing.assert_allclose(output, true_output(one, x), atol=1e-5)
     imported, output = run_imported(folder, x, net="G_B")
-    assert imported.card.recipe.data.direction == "ba"
+    assert imported.card.direction == "ba"
     np.testing.assert_allclose(output, true_output(other, x), atol=1e-5)
     assert run_imported(folder, x, epoch="25")[0].layout.depth == 9
     with pytest.raises(ModelFileError, match=r"no 30_net_G\.pth; it has 25_net_G_A\.pth, latest_net_G_A\.pth"):

@@ -86,6 +86,19 @@ def test_a_run_of_one_direction_starts_the_way_there(tmp_path: Path) -> None:
     assert holds(method, "g_ab", state)
 
 
+def test_files_whose_names_contradict_their_cards_are_refused(tmp_path: Path) -> None:
+    save(tmp_path / "run/model_ab.safetensors", TWO_WAY, 1, "ba")
+    with pytest.raises(ModelFileError, match="translates ba, by its card; rename it to model_ba"):
+        started(TWO_WAY, tmp_path / "run")
+
+
+def test_a_recipe_of_one_direction_takes_the_network_that_goes_its_way(tmp_path: Path) -> None:
+    save(tmp_path / "run/model_ab.safetensors", TWO_WAY, 1)
+    back = save(tmp_path / "run/model_ba.safetensors", TWO_WAY, 2, "ba")
+    one_way = load_recipe(TWO_WAY, ["method.kind=pix2pix", "data.kind=folders", "data.direction=ba"])
+    assert holds(started(one_way, tmp_path / "run")[0], "generator", back)
+
+
 def test_weights_of_another_shape_are_refused_with_what_differs(tmp_path: Path) -> None:
     save(tmp_path / "m.safetensors", load_recipe("tiny", ["generator.filters=6"]), 1)
     with pytest.raises(RecipeError, match=r"generator.filters is 6 there and 4 here"):
@@ -95,8 +108,9 @@ def test_weights_of_another_shape_are_refused_with_what_differs(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("absent", None, "is neither a run nor"),
-        ("model.onnx", b"x", "holds a graph rather than weights"),
+        ("absent", None, "no such file or folder"),
+        ("notes.txt", b"x", "is neither a run nor"),
+        ("model.onnx", b"x", "holds a graph, not weights"),
         ("model.safetensors", b"nonsense", "damaged or no safetensors"),
     ],
 )

@@ -158,9 +158,24 @@ def test_pairs_can_be_learnt_without_their_pairing(tmp_path: Path) -> None:
         (["method.kind=pix2pix"], "method.kind=pix2pix needs pairs, data.kind=unpaired has none"),
         (["data.kind=colour", "codec.kind=lab"], "codec.kind=lab makes chroma alone"),
         (["data.kind=colour", "codec.source=grey"], "method.lambda_identity needs generators with as many channels"),
+        (["data.kind=folders", "data.direction=ba"], "data.direction=ba only turns the names round"),
+        (["method.gradient_penalty=1", "discriminator.norm=batch"], "judges each picture by itself"),
         (["evaluation.best_by=psnr"], "evaluation.best_by=psnr needs a method that learns from pairs"),
     ],
 )
 def test_parts_that_cannot_work_together_are_refused(overrides: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match=message):
         recipe(tmp_path, *overrides)
+
+
+def test_the_gradient_penalty_works_in_mixed_precision(domains: Path, tmp_path: Path) -> None:
+    overrides = ["method.gradient_penalty=1", "method.penalty_every=1", "training.precision=bf16", "training.steps=2"]
+    assert tintype.train(recipe(domains, *overrides), tmp_path / "run", reporter=QUIET)
+
+
+def test_what_is_made_grey_is_grey(picture_set: Path, tmp_path: Path) -> None:
+    overrides = ["data.kind=colour", "codec.source=grey3", "training.steps=1"]
+    assert tintype.train(recipe(picture_set, *overrides), tmp_path / "run", reporter=QUIET)
+    made = tintype.Translator(tmp_path / "run", "ba")(make_picture(5))
+    assert made.shape == (40, 48, 3)
+    assert np.array_equal(made[..., 0], made[..., 1]) and np.array_equal(made[..., 0], made[..., 2])

@@ -146,8 +146,11 @@ class PictureSpace:
         return self.target_from(target) * 2 - 1
 
     def decode(self, source: Array, output: Array) -> Array:
-        """See `Codec.decode`."""
-        return array_namespace(output).clip((output + 1) * 0.5, 0, 1)
+        """See `Codec.decode`; three grey channels become their mean."""
+        xp = array_namespace(output)
+        if self.target == "grey3":
+            output = _as_rgb(xp.mean(output, axis=-3, keepdims=True))
+        return xp.clip((output + 1) * 0.5, 0, 1)
 
 
 @final

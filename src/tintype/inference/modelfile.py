@@ -140,20 +140,19 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], ModelCard]:
         raise damaged(path, error) from error
 
 
-def find_model(model: str | Path, direction: Direction = "ab") -> Path:
-    """The model file that a run folder or a path stands for; `.onnx` before `.safetensors`.
+def find_model(model: str | Path, direction: Direction | None = None) -> Path:
+    """The model file that a run folder or a path stands for; `.onnx` before `.safetensors`, "ab" before "ba".
 
     Raises:
         ModelFileError: There is none.
-        UsageError: Direction "ba" is asked of a model that has one direction only.
     """
     path = Path(model)
     if path.is_dir():
-        for stem in (f"model_{direction}", "model"):
+        for stem in (f"model_{direction or 'ab'}", "model"):
             for suffix in MODEL_SUFFIXES:
                 candidate = path / f"{stem}{suffix}"
                 if candidate.is_file():
-                    return _with_direction(candidate, direction)
+                    return candidate
         raise ModelFileError(
             f"{path}: holds no model.onnx or model.safetensors; give a finished run folder or a model file"
         )
@@ -163,7 +162,25 @@ def find_model(model: str | Path, direction: Direction = "ab") -> Path:
         )
     if path.suffix not in MODEL_SUFFIXES:
         raise ModelFileError(f"{path}: is not a model file; give a run folder, a .onnx or a .safetensors file")
-    return _with_direction(path, direction)
+    return path
+
+
+def require_direction(card: ModelCard, path: Path, direction: Direction | None = None) -> None:
+    """Refuse a model that goes another way than is asked, or than the name of its file says.
+
+    Raises:
+        ModelFileError: The name contradicts the card.
+        UsageError: The direction that is asked is another one.
+    """
+    named = {"model_ab": "ab", "model_ba": "ba"}.get(path.stem, card.direction)
+    if named != card.direction:
+        raise ModelFileError(f"{path}: translates {card.direction}, by its card; rename it to model_{card.direction}")
+    if direction not in (None, card.direction):
+        only = " only" if len(card.recipe.directions) == 1 else f", {card.direction}"
+        raise UsageError(
+            f"{path}: translates in one direction{only}; leave out --direction {direction} or give a run of two "
+            "directions"
+        )
 
 
 def damaged(path: Path, error: Exception) -> ModelFileError:
@@ -171,14 +188,6 @@ def damaged(path: Path, error: Exception) -> ModelFileError:
     if isinstance(error, OSError) and error.strerror:
         return ModelFileError(f"{path}: cannot be read: {error.strerror}; check the path and your right to read it")
     return ModelFileError(f"{path}: is damaged or no model file ({_one_line(str(error))}); export or copy it again")
-
-
-def _with_direction(path: Path, direction: Direction) -> Path:
-    if direction == "ba" and not path.stem.endswith("_ba"):
-        raise UsageError(
-            f"{path}: translates in one direction only; leave out --direction ba or give a run of two directions"
-        )
-    return path
 
 
 def _check_safetensors_header(path: Path) -> None:

@@ -96,6 +96,10 @@ def import_reference(
         notes += contradictions(options, layout, path)
         recipe, more = make_recipe(options, layout, path, batch_statistics)
         direction = direction_of(options, layout, path)
+        if out.stem in ("model_ab", "model_ba") and out.stem != f"model_{direction}":
+            raise UsageError(
+                f"--out {out}: this generator translates {direction}; name it model_{direction}.safetensors"
+            )
         notes += more
         with torch.device("meta"):
             network = build_generator(recipe, direction)
@@ -252,7 +256,11 @@ def make_recipe(
         "norm": layout.norm,
         "dropout": 0.5 if has_dropout else 0.0,
     }
-    method = _method(options, layout)
+    method = _method(options, layout, path)
+    if method.get("lambda_cycle_b", method.get("lambda_cycle")) != method.get("lambda_cycle"):
+        notes.append(
+            "lambda_A and lambda_B differ: there they weigh the identity terms apart, here one weight serves both"
+        )
     gan_mode = options.get("gan_mode")
     if gan_mode in ("vanilla", "lsgan"):
         method["adversarial"] = gan_mode
@@ -322,8 +330,8 @@ def _weights(path: Path, content: object) -> dict[str, Tensor]:
     return state
 
 
-def _method(options: Mapping[str, str], layout: Layout) -> dict[str, Any]:
-    if not _two_way(options, layout):
+def _method(options: Mapping[str, str], layout: Layout, path: Path) -> dict[str, Any]:
+    if not _two_way(options, layout, path):
         return _given({"lambda_l1": _number(options, "lambda_L1", 0, 1e6)})
     cycle, identity = _number(options, "lambda_A", 0, 1e6), _number(options, "lambda_identity", 0, 1e3)
     if layout.channels_in != layout.channels_out:
@@ -339,15 +347,16 @@ def _method(options: Mapping[str, str], layout: Layout) -> dict[str, Any]:
     return {"kind": "cyclegan"} | _given(fields)
 
 
-def _two_way(options: Mapping[str, str], layout: Layout) -> bool:
-    """Whether the run had a generator for each direction."""
-    return options.get("model") == "cycle_gan" and (layout.channels_in, layout.channels_out) != (1, 2)
+def _two_way(options: Mapping[str, str], layout: Layout, path: Path) -> bool:
+    """Whether the run had a generator for each direction; only CycleGAN names files so."""
+    named = options.get("model") or ("cycle_gan" if re.search(r"_net_G_[AB]\.pth$", path.name) else "")
+    return named == "cycle_gan" and (layout.channels_in, layout.channels_out) != (1, 2)
 
 
 def direction_of(options: Mapping[str, str], layout: Layout, path: Path) -> Direction:
     """The direction between the domains A and B that a generator of two goes; "ab" for the only one of a run."""
     alike = layout.channels_in == layout.channels_out  # else the codec says which domain is which
-    return "ba" if alike and _two_way(options, layout) and _goes_back(options, path) else "ab"
+    return "ba" if alike and _two_way(options, layout, path) and _goes_back(options, path) else "ab"
 
 
 def _goes_back(options: Mapping[str, str], path: Path) -> bool:
@@ -363,7 +372,7 @@ def _data(options: Mapping[str, str], layout: Layout, path: Path) -> dict[str, A
     spec: dict[str, Any] = {"size": size, "load_size": _whole(options, "load_size", size, 8192)}
     if (layout.channels_in, layout.channels_out) == (1, 2):
         return spec | {"kind": "colour"}
-    if _two_way(options, layout):
+    if _two_way(options, layout, path):
         return spec | {"kind": "unpaired"}
     kind = "side_by_side" if options.get("dataset_mode") == "aligned" else "folders"
     return spec | {"kind": kind, "direction": "ba" if _goes_back(options, path) else "ab"}

@@ -19,7 +19,7 @@ import numpy as np
 from tintype.errors import ImageError, ModelFileError, UsageError
 from tintype.image.codec import Codec, build_codec
 from tintype.image.file import DecodedImage, read_image, resize
-from tintype.inference.modelfile import ModelCard, find_model
+from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.runtime import Runtime, open_runtime
 from tintype.recipe.schema import Direction
 
@@ -64,15 +64,19 @@ class Translator:
 
     Args:
         model: A run folder, a `.onnx` or a `.safetensors` file.
-        direction: Which of two models of a run folder; "ba" only where there are two.
+        direction: The one to translate in, of a run folder that has two; default: "ab", or that of a file.
 
     Raises:
         ModelFileError: The model is missing, damaged, or not made by Tintype.
         MissingExtraError: It is a `.safetensors` file and torch is not installed.
+        UsageError: The model translates in the other direction.
     """
 
-    def __init__(self, model: str | Path, direction: Direction = "ab") -> None:
-        self._attach(*open_runtime(find_model(model, direction)))
+    def __init__(self, model: str | Path, direction: Direction | None = None) -> None:
+        path = find_model(model, direction)
+        runtime, card = open_runtime(path)
+        require_direction(card, path, direction)
+        self._attach(runtime, card)
 
     @classmethod
     def from_runtime(cls, runtime: Runtime, card: ModelCard) -> Translator:

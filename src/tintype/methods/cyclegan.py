@@ -120,9 +120,7 @@ class CycleGan:
     def _judged(self, domain: str, real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
         """What the discriminator of a domain pays for a batch."""
         spec, discriminator = self.spec, self.networks[f"d_{domain}"]
-        penalised = spec.gradient_penalty > 0 and step % spec.penalty_every == 0
         shown = self.pools[domain].exchange(fake.detach(), step)
-        real = real.detach().requires_grad_(penalised)
         if self.joined_discriminators:
             on_real, on_fake = discriminator(torch.cat([real, shown])).chunk(2)
         else:
@@ -131,7 +129,8 @@ class CycleGan:
             f"d/real_{domain}": spec.lambda_discriminator * losses.real_loss(on_real, spec.adversarial),
             f"d/fake_{domain}": spec.lambda_discriminator * losses.fake_loss(on_fake, spec.adversarial),
         }
-        if penalised:
+        if spec.gradient_penalty > 0 and step % spec.penalty_every == 0:
             weight = spec.gradient_penalty * spec.penalty_every
-            terms[f"d/penalty_{domain}"] = weight * losses.gradient_penalty(on_real, real)
+            bare = getattr(discriminator, "module", discriminator)  # what Fabric wraps it in allows no gradients here
+            terms[f"d/penalty_{domain}"] = weight * losses.gradient_penalty(bare, real)
         return terms

@@ -58,7 +58,8 @@ class CycleGanSpec(Section):
     gradient_penalty: float = Field(
         0.0,
         ge=0,
-        description="Weight of the discriminators' squared gradient at real pictures (Mescheder et al. 2018).",
+        description="Weight of the squared gradient of the sum of a discriminator's logits at real pictures (Mescheder et "
+        "al. 2018).",
     )
     penalty_every: int = Field(
         16, ge=1, description="Steps between gradient penalties, each so many times as heavy (Karras et al. 2020)."

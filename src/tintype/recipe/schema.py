@@ -278,7 +278,7 @@ class Recipe(Section):
         if self.data.kind == "colour" and (self.codec.kind == "gray" or getattr(self.codec, "source", "") == "rgb"):
             raise ValueError(
                 f"codec.kind={self.codec.kind} needs pairs: source and target made from one colour picture would be "
-                "the same; set data.kind=folders or side_by_side, or codec.source=grey"
+                "the same; set data.kind=folders, side_by_side or unpaired, or codec.source=grey"
             )
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")
@@ -300,6 +300,16 @@ class Recipe(Section):
             raise ValueError(
                 "method.lambda_identity needs generators with as many channels in as out: use codec.source=grey3, or "
                 "method.lambda_identity=0"
+            )
+        if getattr(self.data, "direction", "ab") == "ba":
+            raise ValueError(
+                "data.direction=ba only turns the names round where method.kind=cyclegan trains both directions: leave "
+                "it out, and give --direction to the commands that use the model"
+            )
+        if method.gradient_penalty > 0 and self.discriminator.norm == "batch":
+            raise ValueError(
+                "method.gradient_penalty needs a discriminator that judges each picture by itself: use "
+                "discriminator.norm=instance or none"
             )
         if self.evaluation.best_by not in (None, "last"):
             raise ValueError(

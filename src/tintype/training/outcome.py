@@ -50,10 +50,9 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
 
     part = "test" if data.split.test else "validation"
     if part == "validation":
-        notes = [
-            *notes,
-            "no test pictures: scored on those that chose the checkpoint and the strength, which flatters",
-        ]
+        chosen = "that chose the checkpoint and the strength, which flatters"
+        watched = "that were watched during training" if recipe.best_by == "last" else chosen
+        notes = [*notes, f"no test pictures: scored on those {watched}"]
     if not getattr(data.split, part):
         say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
         return

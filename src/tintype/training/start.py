@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from tintype.errors import ModelFileError, RecipeError
-from tintype.inference.modelfile import ModelCard, read_safetensors
+from tintype.inference.modelfile import ModelCard, read_card, read_safetensors, require_direction
 from tintype.methods import Method
 from tintype.recipe import Recipe
 
@@ -47,35 +46,38 @@ def start_from(method: Method, recipe: Recipe) -> list[str]:
 
 def _find(path: Path, recipe: Recipe) -> dict[str, Path]:
     """Weights by suffix of the network's file."""
-    two_way = len(recipe.directions) > 1
     if path.is_dir():
-        both = {suffix: path / f"model{suffix}.safetensors" for suffix in ("_ab", "_ba")}
-        found = {suffix: file for suffix, file in both.items() if file.is_file()}
+        both = {direction: path / f"model_{direction}.safetensors" for direction in ("ab", "ba")}
+        found = {direction: file for direction, file in both.items() if file.is_file()}
         if not found and (path / "model.safetensors").is_file():
-            found = {"_ab": path / "model.safetensors"}
+            found = {"ab": path / "model.safetensors"}
         if not found:
             raise ModelFileError(f"{path}: holds no model*.safetensors to start from; give a finished run or a file")
+        for file in found.values():
+            require_direction(read_card(file), file)
+    elif not path.exists():
+        raise ModelFileError(f"{path}: there is no such file or folder; method.init_from takes a run or a .safetensors")
     elif path.suffix == ".safetensors":
-        found = {f"_{read_safetensors(path)[1].direction}": path}
+        found = {read_card(path).direction: path}
     else:
-        what = (
-            "holds a graph rather than weights"
-            if path.suffix == ".onnx"
-            else "is neither a run nor a .safetensors file"
-        )
+        what = "holds a graph, not weights" if path.suffix == ".onnx" else "is neither a run nor a .safetensors file"
         raise ModelFileError(f"{path}: {what}; method.init_from takes a run folder or a .safetensors file")
-    return found if two_way else {"": next(iter(found.values()))}
+    if len(recipe.directions) > 1:
+        return {f"_{direction}": file for direction, file in found.items()}
+    wanted = getattr(recipe.data, "direction", "ab")  # the only generator goes from the source to the target
+    return {"": found.get(wanted) or next(iter(found.values()))}
 
 
 def _difference(card: ModelCard, recipe: Recipe) -> str:
     """What differs between the network of a model and that of a recipe, in a few words."""
-    theirs: dict[str, Any] = card.recipe.generator.model_dump(exclude={"init"})
-    ours: dict[str, Any] = recipe.generator.model_dump(exclude={"init"})
-    differing = [
-        f"generator.{name} is {theirs.get(name, 'absent')} there and {ours.get(name, 'absent')} here"
-        for name in {**ours, **theirs}
-        if theirs.get(name) != ours.get(name)
-    ]
-    if card.recipe.codec != recipe.codec:
-        differing.append(f"codec.kind is {card.recipe.codec.kind} there and {recipe.codec.kind} here")
-    return "; ".join(differing) or "the codecs differ in their channels"
+    differing = []
+    for section in ("generator", "codec", "inference"):
+        theirs, ours = (
+            getattr(one, section).model_dump(exclude={"init", "grey", "orientations"}) for one in (card.recipe, recipe)
+        )
+        differing += [
+            f"{section}.{name} is {theirs.get(name, 'absent')} there and {ours.get(name, 'absent')} here"
+            for name in {**ours, **theirs}
+            if theirs.get(name) != ours.get(name)
+        ]
+    return "; ".join(differing) or "it goes in the other direction, and the numbers of channels differ"
