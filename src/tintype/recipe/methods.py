@@ -58,7 +58,7 @@ class CycleGanSpec(Section):
     gradient_penalty: float = Field(
         0.0,
         ge=0,
-        description="Weight of the squared gradient of the sum of a discriminator's logits at real pictures (Mescheder et "
+        description="Weight of the squared gradient of a discriminator's summed logits at real pictures (Mescheder et "
         "al. 2018).",
     )
     penalty_every: int = Field(
