@@ -191,6 +191,11 @@ def has_two_domains(path: Path) -> bool:
     return any(domain for domain, _ in arrays_by_role(path))
 
 
+def has_a_and_b(path: Path) -> bool:
+    """Whether a folder has folders `A/` and `B/`."""
+    return (path / "A").is_dir() and (path / "B").is_dir()
+
+
 def domain_pictures(path: Path, domain: Domain | None = None) -> list[Picture]:
     """The pictures of one domain, in the order of names.
 
@@ -292,7 +297,7 @@ def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
     if spec.path_b:
         path_b = data_path(spec.path_b, "data.path_b")
         for one in (path, path_b):
-            if has_two_domains(one) or _has_a_and_b(one):
+            if has_two_domains(one) or has_a_and_b(one):
                 raise DataError(
                     f"{one}: has two domains of its own, but data.path_b names a second one; leave out data.path_b, or "
                     "give two paths of one domain each"
@@ -300,7 +305,7 @@ def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
         found = {"A": domain_pictures(path), "B": domain_pictures(path_b)}
     elif has_two_domains(path):
         found = {"A": domain_pictures(path, "A"), "B": domain_pictures(path, "B")}
-    elif _has_a_and_b(path):
+    elif has_a_and_b(path):
         found = {"A": domain_pictures(path / "A"), "B": domain_pictures(path / "B")}
     else:
         raise DataError(
@@ -313,10 +318,6 @@ def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
         for one in pictures
     ]
     return tuple(sorted(items, key=lambda item: item.name))
-
-
-def _has_a_and_b(path: Path) -> bool:
-    return (path / "A").is_dir() and (path / "B").is_dir()
 
 
 def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:
