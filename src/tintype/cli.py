@@ -200,7 +200,9 @@ def recipe_schema() -> None:
 @data_app.command("check")
 def data_check(
     folder: Annotated[Path, typer.Argument(help="Folder of pictures, or an .npz file of them.")],
-    kind: Annotated[str | None, typer.Option(help="colour, folders or side_by_side; default: found out.")] = None,
+    kind: Annotated[
+        str | None, typer.Option(help="colour, folders, side_by_side or unpaired; default: found out.")
+    ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of sources and targets.")] = None,
     as_json: JsonFlag = False,
 ) -> None:

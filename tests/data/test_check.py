@@ -145,3 +145,53 @@ def test_mean_chroma_agrees_with_scikit_image():
     pixels = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     lab = rgb2lab(pixels)
     assert mean_chroma(pixels) == pytest.approx(np.hypot(lab[..., 1], lab[..., 2]).mean(), rel=1e-3)
+
+
+# --- two domains without partners ------------------------------------------------------------------------------------
+
+
+def save_two_colours(root, folder_a, folder_b, count_a, count_b):
+    for folder, count, colour in ((folder_a, count_a, (255, 0, 0)), (folder_b, count_b, (0, 0, 255))):
+        (root / folder).mkdir(parents=True)
+        for i in range(count):
+            picture = Image.new("RGB", (64, 64), colour)
+            picture.paste("white", (0, 0, 5 + 7 * i, 9 if colour[0] else 50))
+            picture.save(root / folder / f"{folder[-1]}{i}.png")
+
+
+@pytest.mark.parametrize(
+    ("folders", "kind"), [(("trainA", "trainB"), None), (("A", "B"), None), (("A", "B"), "unpaired")]
+)
+def test_two_domains_are_recognised_counted_and_drawn_side_by_side(tmp_path, folders, kind):
+    save_two_colours(tmp_path / "set", *folders, 3, 2)
+    report = check_folder(tmp_path / "set", kind)
+    assert (report.kind, report.domains, report.pictures, report.usable) == ("unpaired", {"A": 3, "B": 2}, 5, True)
+    assert report.unpaired == () and "domains: A 3, B 2" in report.to_text()
+    assert report.splits == ({"train": 5} if folders[0] == "trainA" else {})
+    assert report.to_dict()["domains"] == {"A": 3, "B": 2}
+    assert draw_sheet(report, tmp_path / "sheet.png") == 2
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    columns = [np.flatnonzero((sheet == colour).all(axis=2).any(axis=0)) for colour in ((255, 0, 0), (0, 0, 255))]
+    assert columns[0].min() < columns[1].min() < columns[0].max() < columns[1].max()
+
+
+def test_arrays_of_two_domains_are_recognised(tmp_path):
+    pictures = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    np.savez(tmp_path / "set.npz", trainA=pictures[:3], trainB=pictures[3:4], testB=pictures[4:])
+    report = check_folder(tmp_path / "set.npz")
+    assert (report.kind, report.domains, report.splits) == ("unpaired", {"A": 3, "B": 2}, {"train": 4, "test": 1})
+
+
+def test_a_domain_without_a_readable_picture_is_not_usable_and_gives_no_sheet(tmp_path):
+    save_two_colours(tmp_path, "trainA", "trainB", 2, 0)
+    (tmp_path / "trainB" / "x.png").write_text("no picture")
+    report = check_folder(tmp_path)
+    assert report.domains == {"A": 2, "B": 0} and not report.usable
+    with pytest.raises(DataError, match="no readable picture"):
+        draw_sheet(report, tmp_path / "sheet.png")
+
+
+def test_a_second_folder_is_a_second_domain_where_that_is_asked_for(tmp_path):
+    save_two_colours(tmp_path, "reds-A", "blues-B", 2, 3)
+    report = check_folder(tmp_path / "reds-A", "unpaired", path_b=tmp_path / "blues-B")
+    assert report.domains == {"A": 2, "B": 3}

@@ -8,6 +8,7 @@ import torch
 from tests.conftest import make_picture
 
 from tintype.data.dataset import PictureSet, open_data
+from tintype.errors import DataError
 from tintype.image.file import write_image
 from tintype.recipe import load_recipe
 
@@ -98,3 +99,20 @@ def test_the_shares_of_several_processes_make_up_the_batch_of_one(picture_set: P
     shares = [data.batch(3, CPU, (part, 2)) for part in range(2)]
     for all_of_it, parts in zip(whole, zip(*shares, strict=True), strict=True):
         assert torch.equal(torch.cat(parts), all_of_it)
+
+
+@pytest.mark.parametrize("domain", ["A", "B"])
+def test_a_domain_without_a_picture_to_train_on_is_named(tmp_path: Path, domain: str) -> None:
+    for name in "AB":
+        (tmp_path / name).mkdir()
+        for number in range(4):
+            if name == domain:
+                (tmp_path / name / f"{number}.png").write_text("no picture")
+            else:
+                write_image(tmp_path / name / f"{number}.png", make_picture(number))
+    overrides = ["method={kind: cyclegan}", "codec={kind: rgb}", "generator={kind: resnet, filters: 4, blocks: 1}"]
+    for data in (f"path: {tmp_path}", f"path: {tmp_path / 'A'}, path_b: {tmp_path / 'B'}"):
+        recipe = load_recipe("tiny", [f"data={{kind: unpaired, {data}, size: 32}}", *overrides])
+        with pytest.raises(DataError, match=f"no readable picture of domain {domain} is left to train on") as error:
+            open_data(recipe)
+        assert str(error.value).startswith(f"{tmp_path / domain if 'path_b' in data else tmp_path}: ")

@@ -80,6 +80,7 @@ def test_copies_stay_on_one_side_over_two_domains_too(tmp_path):
         Image.open(path).convert("L").save(tmp_path / "grey" / f"old-{path.name}")
     made = prepare(str(tmp_path / "grey"), tmp_path / "out", source_b=str(colour), size=20)
     assert made.counts == {"trainA": 13, "trainB": 13, "valA": 3, "valB": 3, "testA": 4, "testB": 4}
+    assert [note.partition(",")[0] for note in made.notes] == ["the domains share pictures"]
     for side in ("train", "val", "test"):
         names_a, names_b = (below(tmp_path / "out" / f"{side}{domain}") for domain in "AB")
         assert [name.removeprefix("old-") for name in names_a] == names_b

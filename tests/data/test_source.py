@@ -196,3 +196,18 @@ def test_a_domain_that_is_missing_or_empty_is_named_in_one_line(tmp_path, files,
     with pytest.raises(DataError, match=message) as error:
         find_items(spec)
     assert "\n" not in str(error.value)
+
+
+def test_folders_of_a_domain_beside_those_with_a_split_are_not_taken(tmp_path):
+    path = touch(tmp_path, "trainA/x.png", "trainB/x.png", "A/y.png", "B/y.png", "testB/z.png")
+    assert set(domains(find_items(UnpairedData(path=path)))) == {"A/trainA/x.png", "B/trainB/x.png", "B/testB/z.png"}
+
+
+@pytest.mark.parametrize("files", [["trainA/x.png", "trainB/x.png"], ["A/x.png", "B/x.png"]])
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_second_path_beside_one_that_has_two_domains_is_an_error(tmp_path, files, turned):
+    paths = [touch(tmp_path / "both", *files), touch(tmp_path / "one", "x.png")]
+    path, path_b = paths[::-1] if turned else paths
+    with pytest.raises(DataError, match=r"both: has two domains of its own, .* leave out data\.path_b") as error:
+        find_items(UnpairedData(path=path, path_b=path_b))
+    assert "\n" not in str(error.value)

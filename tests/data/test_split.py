@@ -315,3 +315,46 @@ def test_folders_of_one_domain_leave_the_other_one_to_be_divided():
     split = make_split(items + domain_items(0, 20), random_prints(24), SplitSpec(validation=0.1, test=0.1))
     sizes = [Counter(name[0] for name in side) for side in (split.train, split.validation, split.test)]
     assert sizes == [{"A": 2, "B": 16}, {"A": 1, "B": 2}, {"A": 1, "B": 2}]
+
+
+def with_shared(prints, count, start):
+    """The same prints, but that `count` pictures from `start` on look like the first ones."""
+    changed = [Fingerprint(prints[start + i].sha256, prints[i].phash) for i in range(count)]
+    return prints[:start] + changed + prints[start + count :]
+
+
+@given(st.integers(2, 25), st.integers(2, 25), st.data(), SPECS)
+def test_copies_across_domains_stay_on_one_side_and_both_domains_are_trained(count_a, count_b, data, spec):
+    shared = data.draw(st.integers(1, min(count_a, count_b)))
+    items = domain_items(count_a, count_b)
+    split = make_split(items, with_shared(random_prints(count_a + count_b), shared, count_a), spec)
+    side_of = {name: side for side in ("train", "validation", "test") for name in getattr(split, side)}
+    assert len(side_of) == count_a + count_b
+    assert all(side_of[f"A/{i:03}.png"] == side_of[f"B/{i:03}.png"] for i in range(shared))
+    assert {name[0] for name in split.train} == {"A", "B"}
+    assert split.notes[0].startswith("the domains share pictures, so they are divided together")
+
+
+def test_domains_that_share_pictures_are_held_out_each_in_its_share():
+    split = make_split(domain_items(20, 60), with_shared(random_prints(80), 10, 20), SplitSpec())
+    sizes = [Counter(name[0] for name in side) for side in (split.train, split.validation, split.test)]
+    assert sizes[1]["A"] in (3, 4, 5, 6) and sizes[2]["A"] in (4, 5, 6)
+    assert sizes[1]["B"] in (9, 10) and sizes[2]["B"] in (12, 13)
+
+
+def test_copies_of_a_picture_in_a_test_folder_are_not_trained_on_in_the_other_domain():
+    sides = ["train", "train", "train", "validation", "test"]
+    items = [Item(f"A/{i:03}.png", None, split=side, domain="A") for i, side in enumerate(sides)]
+    split = make_split(items + domain_items(0, 20), with_shared(random_prints(25), 5, 5), SplitSpec())
+    assert [name for name in split.test if name[0] == "A"] == ["A/004.png"]
+    assert "B/004.png" in split.test and "B/003.png" in split.validation
+    assert {f"B/{i:03}.png" for i in range(3)} <= set(split.train)
+    assert Counter(name[0] for name in split.test)["B"] == 4
+
+
+def test_the_digest_of_domains_that_share_pictures_changes_when_they_change_places():
+    prints = with_shared(random_prints(10), 2, 5)
+    items = domain_items(5, 5)
+    assert (
+        make_split(items, prints, SplitSpec()).digest != make_split(items, prints[5:] + prints[:5], SplitSpec()).digest
+    )

@@ -15,15 +15,24 @@ from typing import Any, Literal
 import numpy as np
 
 from tintype.data.cache import Pixels, Progress, decode_item, target_header
-from tintype.data.source import Item, count_other_files, data_folder, data_path, find_items, find_pairs
+from tintype.data.source import (
+    DOMAINS,
+    Item,
+    count_other_files,
+    data_path,
+    find_items,
+    find_pairs,
+    has_a_and_b,
+    has_two_domains,
+)
 from tintype.data.split import Fingerprint, duplicate_groups, item_fingerprint
 from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image
 from tintype.image.grid import panel
-from tintype.recipe.schema import ColourData, Direction, FoldersData, Grey, SideBySideData, SplitSpec
+from tintype.recipe.schema import ColourData, Direction, FoldersData, Grey, SideBySideData, SplitSpec, UnpairedData
 
-Kind = Literal["colour", "folders", "side_by_side"]
+Kind = Literal["colour", "folders", "side_by_side", "unpaired"]
 
 GREY_BELOW = 2.0
 """Mean Lab chroma below which a picture counts as grey."""
@@ -46,6 +55,7 @@ class CheckReport:
         folder: As it was given.
         kind: Layout, in the words of `data.kind`.
         pictures: Number of readable pictures, or of readable pairs.
+        domains: Number of readable pictures of A and of B, where these have no partners.
         other_files: Number of files that are no pictures by their suffix.
         splits: Number of readable pictures for each split that the folders name.
         shorter_side: Smallest, median and largest, in pixels of the target's file.
@@ -63,6 +73,7 @@ class CheckReport:
     folder: str
     kind: Kind
     pictures: int
+    domains: dict[str, int]
     other_files: int
     splits: dict[str, int]
     shorter_side: tuple[int, int, int] | None
@@ -79,7 +90,7 @@ class CheckReport:
     @property
     def usable(self) -> bool:
         """Whether a run could use all of it: pictures there, none unreadable, none without a partner."""
-        return self.pictures > 0 and not self.unreadable and not self.unpaired
+        return self.pictures > 0 and all(self.domains.values()) and not self.unreadable and not self.unpaired
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data, without the items."""
@@ -89,8 +100,10 @@ class CheckReport:
 
     def to_text(self) -> str:
         """For people, a line for each finding."""
-        what = "pairs" if self.kind != "colour" else "pictures"
+        what = "pairs" if self.kind in ("folders", "side_by_side") else "pictures"
         lines = [f"{self.folder}: {self.pictures} readable {what} (data.kind={self.kind})"]
+        if self.domains:
+            lines.append("domains: " + ", ".join(f"{name} {count}" for name, count in self.domains.items()))
         if self.splits:
             lines.append("split by folders: " + ", ".join(f"{name} {count}" for name, count in self.splits.items()))
         if self.shorter_side and self.longer_side:
@@ -121,12 +134,13 @@ def check_folder(
     near_duplicates: int | None = None,
     progress: Progress | None = None,
 ) -> CheckReport:
-    """Look at every picture of a folder, or of an .npz file of one domain.
+    """Look at every picture of a folder or of an .npz file.
 
     Args:
         path: The folder or .npz file, or "bundled:NAME".
-        kind: Layout; default: "folders" if there are A/ and B/ or a second folder, else "colour".
-        path_b: Second folder of a paired set that has no A/ and B/.
+        kind: Layout; default: "unpaired" if there are trainA/ and trainB/, arrays of two domains, or A/ and B/ without
+            any pair; "folders" if there are A/ and B/ with pairs, or a second folder; else "colour".
+        path_b: Second folder of a set that has no A/ and B/.
         direction: Which of A and B is the source.
         near_duplicates: Bits in which hashes of near copies differ at most; default: that of a recipe.
         progress: Called with the number of pictures done and of all pictures.
@@ -137,9 +151,8 @@ def check_folder(
     """
     folder = data_path(str(path))
     if kind is None:
-        two = bool(path_b) or all((folder / name).is_dir() for name in ("A", "B"))
-        kind = "folders" if two else "colour"
-    if path_b and kind != "folders":
+        kind = "folders" if path_b else _kind_of(folder)
+    if path_b and kind not in ("folders", "unpaired"):
         raise UsageError(
             f"a second folder ({path_b}) was given, but data.kind={kind} has one; leave one of the two out"
         )
@@ -156,11 +169,12 @@ def check_folder(
                 progress(done, len(items))
 
     exact, near = _copies(looks, SplitSpec().near_duplicates if near_duplicates is None else near_duplicates)
-    roots = [folder, data_folder(str(path_b), "data.path_b")] if path_b else [folder]
+    roots = [folder, data_path(str(path_b), "data.path_b")] if path_b else [folder]
     return CheckReport(
         folder=str(path),
         kind=kind,
         pictures=len(looks),
+        domains={d: sum(look.item.domain == d for look in looks) for d in DOMAINS} if kind == "unpaired" else {},
         other_files=sum(map(count_other_files, roots)),
         splits=dict(Counter(look.item.split for look in looks if look.item.split)),
         shorter_side=_range([min(look.size) for look in looks]),
@@ -179,32 +193,38 @@ def check_folder(
 def draw_sheet(report: CheckReport, path: Path, *, grey: Grey = "lab") -> int:
     """Write a contact sheet of sources beside targets: what a network would be asked for.
 
+    Where there are no pairs, pictures of A stand beside pictures of B.
+
     Args:
         report: What `check_folder` found.
         path: Picture file to write.
         grey: How the sources of a colour set are made.
 
     Returns:
-        Number of samples drawn: all, or 48 evenly spaced ones.
+        Number of samples drawn: all, or 48 evenly spaced ones; of two domains as many as the smaller one has.
 
     Raises:
         DataError: There is nothing to draw.
         OutputError: The file cannot be written.
         MissingExtraError: The font of the labels is not installed.
     """
-    if not report.items:
+    parts = [[item for item in report.items if item.domain == d] for d in report.domains] or [list(report.items)]
+    count = min(_SHEET_PICTURES, *map(len, parts))
+    if not count:
         raise DataError(f"{report.folder}: no readable picture for a contact sheet")
-    count = min(_SHEET_PICTURES, len(report.items))
-    chosen = [report.items[i] for i in np.linspace(0, len(report.items) - 1, count).round().astype(int)]
+    chosen = list(zip(*(_spread(part, count) for part in parts), strict=True))
     with ThreadPoolExecutor(_THREADS) as pool:
-        samples = list(pool.map(lambda item: _for_sheet(item, grey), chosen))
-    columns = min(_SHEET_COLUMNS, count)
+        samples = list(pool.map(lambda items: _for_sheet(items, grey), chosen))
+    columns = min(_SHEET_COLUMNS // len(parts), count)
     blank = (np.ones((1, 1, 3), np.float32),) * 2
     samples += [blank] * (-count % columns)
     starts = range(0, count, columns)
     rows = [[picture for sample in samples[start : start + columns] for picture in sample] for start in starts]
-    labels = ["\n".join(_short(item.name) for item in chosen[start : start + columns]) for start in starts]
-    write_image(path, panel(rows, ["source", "target"] * columns, labels, cell=_SHEET_CELL))
+    labels = [
+        "\n".join(_short(item.name) for items in chosen[start : start + columns] for item in items) for start in starts
+    ]
+    titles = list(report.domains) or ["source", "target"]
+    write_image(path, panel(rows, titles * columns, labels, cell=_SHEET_CELL))
     return count
 
 
@@ -236,6 +256,14 @@ def _look_at(item: Item) -> _Look | str:
     )
 
 
+def _kind_of(path: Path) -> Kind:
+    if has_two_domains(path):
+        return "unpaired"
+    if has_a_and_b(path):
+        return "folders" if find_pairs(FoldersData(path=str(path)))[0] else "unpaired"
+    return "colour"
+
+
 def _find(kind: Kind, path: str, path_b: str, direction: Direction) -> tuple[tuple[Item, ...], tuple[str, ...]]:
     match kind:
         case "colour":
@@ -244,6 +272,8 @@ def _find(kind: Kind, path: str, path_b: str, direction: Direction) -> tuple[tup
             return find_items(SideBySideData(path=path, direction=direction)), ()
         case "folders":
             return find_pairs(FoldersData(path=path, path_b=path_b, direction=direction))
+        case "unpaired":
+            return find_items(UnpairedData(path=path, path_b=path_b)), ()
 
 
 def _copies(looks: Sequence[_Look], max_bits: int) -> tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...]]:
@@ -262,8 +292,16 @@ def _range(sides: Sequence[int]) -> tuple[int, int, int] | None:
     return (min(sides), round(float(np.median(sides))), max(sides)) if sides else None
 
 
-def _for_sheet(item: Item, grey: Grey) -> tuple[np.ndarray, np.ndarray]:
-    pixels, source, _ = decode_item(item, _SIDE)
+def _spread(items: Sequence[Item], count: int) -> list[Item]:
+    return [items[i] for i in np.linspace(0, len(items) - 1, count).round().astype(int)]
+
+
+def _for_sheet(items: Sequence[Item], grey: Grey) -> tuple[np.ndarray, np.ndarray]:
+    """The two pictures of a sample, or of two items of two domains."""
+    if len(items) == 2:
+        first, second = (decode_item(item, _SIDE)[0] / np.float32(255) for item in items)
+        return first, second
+    pixels, source, _ = decode_item(items[0], _SIDE)
     target = pixels / np.float32(255)
     if source is not None:
         return source / np.float32(255), target

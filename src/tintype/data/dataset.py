@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tintype.data.cache import PictureCache, open_cache
 from tintype.data.sampler import PairedSampler, PictureStore, UnpairedSampler
-from tintype.data.source import Domain, find_items
+from tintype.data.source import DOMAINS, Domain, find_items
 from tintype.data.split import Split, make_split
 from tintype.errors import DataError
 from tintype.image.codec import build_codec
@@ -158,6 +158,11 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
     cache = open_cache(find_items(recipe.data), recipe.data, progress=progress)
     split = make_split(cache.items, cache.fingerprints, recipe.data.split)
     pictures = PictureSet(recipe, cache, split)
-    if pictures.count == 0 or not all(pictures.domain_count(domain, "train") for domain in ("A", "B")):
-        raise DataError(f"{recipe.data.path}: no readable picture is left to train on")
+    empty = [domain for domain in DOMAINS if not pictures.domain_count(domain, "train")]
+    if empty:
+        whose = f" of domain {empty[0]}" if len(empty) == 1 else ""
+        where = recipe.data.path
+        if recipe.data.kind == "unpaired" and whose == " of domain B":
+            where = recipe.data.path_b or where
+        raise DataError(f"{where}: no readable picture{whose} is left to train on")
     return pictures

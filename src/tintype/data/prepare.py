@@ -11,7 +11,6 @@ from __future__ import annotations
 import itertools
 import shutil
 import zipfile
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -34,7 +33,7 @@ from tintype.data.source import (
     domain_pictures,
     has_two_domains,
 )
-from tintype.data.split import Fingerprint, duplicate_groups, item_fingerprint, make_split
+from tintype.data.split import Fingerprint, item_fingerprint, make_split
 from tintype.errors import DataError, ImageError, OutputError, UsageError
 from tintype.image.file import write_image
 from tintype.recipe.schema import SplitSpec
@@ -93,8 +92,8 @@ def prepare(
 ) -> Prepared:
     """Reduce and divide pictures; `out` is there whole at the end, or not at all.
 
-    Pictures become 8-bit sRGB. The split of one domain is the one that training on the source would make: copies and
-    near copies stay together, over two domains too, and what folders or arrays of the source say is kept.
+    Pictures become 8-bit sRGB. The split is the one that training on the source would make: copies and near copies
+    stay together, over two domains too, and what folders or arrays of the source say is kept.
 
     Args:
         source: Folder of pictures, .npz file, or "bundled:NAME"; one that has two domains gives both.
@@ -190,7 +189,7 @@ def _jobs(domains: dict[Domain | None, list[Picture]], part: Path, suffix: str) 
     number = itertools.count()
     for domain, pictures in domains.items():
         for name, path, entry, split in pictures:
-            item = Item(f"{domain}/{name}" if domain else name, path, split=split, entry=entry)
+            item = Item(f"{domain}/{name}" if domain else name, path, split=split, domain=domain, entry=entry)
             # the first part of the name is the folder of its split, or its array
             short = name.partition("/")[2] if split or entry else name
             yield _Job(item, domain, short, part / f"{next(number):06}{suffix}")
@@ -221,26 +220,15 @@ def _reduce(job: _Job, size: int, crop: bool) -> _Done | str:
     return _Done(job, mark, min(header.height, header.width) < size)
 
 
-def _divide(done: Sequence[_Done], spec: SplitSpec) -> tuple[dict[str, list[_Job]], list[str]]:
-    """The pictures of each folder or array, in the order of the source, and what there is to say.
-
-    Each domain is divided on its own, so that none is left without a side, unless copies reach from one to the other.
-    """
-    by_domain: dict[Domain | None, list[_Done]] = defaultdict(list)
-    for one in done:
-        by_domain[one.job.domain].append(one)
-    groups = duplicate_groups([one.fingerprint for one in done], spec.near_duplicates)
-    shared = any(len({done[i].job.domain for i in group}) > 1 for group in groups)
-    notes: list[str] = []
-    side_of: dict[str, SplitName] = {}
-    for some in [done] if shared else by_domain.values():
-        split = make_split([one.job.item for one in some], [one.fingerprint for one in some], spec)
-        side_of |= {name: side for side in _SIDES for name in getattr(split, side)}
-        notes += split.notes
-    sides: dict[str, list[_Job]] = {f"{word}{domain or ''}": [] for word in _SIDES.values() for domain in by_domain}
+def _divide(done: Sequence[_Done], spec: SplitSpec) -> tuple[dict[str, list[_Job]], tuple[str, ...]]:
+    """The pictures of each folder or array, in the order of the source, and what there is to say."""
+    split = make_split([one.job.item for one in done], [one.fingerprint for one in done], spec)
+    side_of = {name: side for side in _SIDES for name in getattr(split, side)}
+    domains = dict.fromkeys(one.job.domain for one in done)
+    sides: dict[str, list[_Job]] = {f"{word}{domain or ''}": [] for word in _SIDES.values() for domain in domains}
     for one in done:
         sides[f"{_SIDES[side_of[one.job.item.name]]}{one.job.domain or ''}"].append(one.job)
-    return {name: jobs for name, jobs in sides.items() if jobs}, notes
+    return {name: jobs for name, jobs in sides.items() if jobs}, split.notes
 
 
 def _array_notes(done: Sequence[_Done]) -> list[str]:

@@ -17,7 +17,7 @@ _NOTES = "https://github.com/junyanz/pytorch-CycleGAN-and-pix2pix/blob/master/do
 _IMAGENET = "https://www.image-net.org/download.php"
 
 PAIRED = "hubble-pix2pix data.kind=side_by_side codec.source=rgb"
-UNPAIRED = "faces-cartoons"
+UNPAIRED = "faces-cartoons data.size=256 data.load_size=286 method.adversarial=lsgan"
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from tintype.recipe.schema import ColourData, DataSpec, Direction, FoldersData, 
 
 SplitName = Literal["train", "validation", "test"]
 Domain = Literal["A", "B"]
+DOMAINS: tuple[Domain, Domain] = ("A", "B")
 Role = tuple[Domain | None, SplitName | None]
 """What an array or a folder is for; None: it is the only domain, or its split is still to be made."""
 
@@ -190,6 +191,11 @@ def has_two_domains(path: Path) -> bool:
     return any(domain for domain, _ in arrays_by_role(path))
 
 
+def has_a_and_b(path: Path) -> bool:
+    """Whether a folder has folders `A/` and `B/`."""
+    return (path / "A").is_dir() and (path / "B").is_dir()
+
+
 def domain_pictures(path: Path, domain: Domain | None = None) -> list[Picture]:
     """The pictures of one domain, in the order of names.
 
@@ -206,7 +212,7 @@ def domain_pictures(path: Path, domain: Domain | None = None) -> list[Picture]:
         return [
             Picture(f"{below}/{name}", file, None, split)
             for (whose, split), below in sorted(_folders_with_roles(path), key=lambda one: one[1])
-            if whose == domain
+            if whose == domain and split
             for name, file, _ in _pictures(path / below)
         ]
     roles = arrays_by_role(path)
@@ -289,10 +295,17 @@ def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
     path = data_path(spec.path)
     found: dict[Domain, list[Picture]]
     if spec.path_b:
-        found = {"A": domain_pictures(path), "B": domain_pictures(data_path(spec.path_b, "data.path_b"))}
+        path_b = data_path(spec.path_b, "data.path_b")
+        for one in (path, path_b):
+            if has_two_domains(one) or has_a_and_b(one):
+                raise DataError(
+                    f"{one}: has two domains of its own, but data.path_b names a second one; leave out data.path_b, or "
+                    "give two paths of one domain each"
+                )
+        found = {"A": domain_pictures(path), "B": domain_pictures(path_b)}
     elif has_two_domains(path):
         found = {"A": domain_pictures(path, "A"), "B": domain_pictures(path, "B")}
-    elif (path / "A").is_dir() and (path / "B").is_dir():
+    elif has_a_and_b(path):
         found = {"A": domain_pictures(path / "A"), "B": domain_pictures(path / "B")}
     else:
         raise DataError(

@@ -168,15 +168,19 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
 
     Groups of copies stay together. What folders say (`Item.split`) is kept; a side that they leave out is taken from
     their training pictures. With three groups or more, no side with a fraction above 0 is empty. Two domains are
-    divided each for itself.
+    divided each for itself, or together where copies reach from one to the other.
     """
-    parts = []
-    for domain in sorted({item.domain or "" for item in items}):
-        chosen = [index for index, item in enumerate(items) if (item.domain or "") == domain]
-        part = _split_domain([items[i] for i in chosen], [fingerprints[i] for i in chosen], spec)
-        parts.append(replace(part, notes=tuple(f"{domain}: {note}" for note in part.notes)) if domain else part)
-    if len(parts) == 1:
-        return parts[0]
+    groups = duplicate_groups(fingerprints, spec.near_duplicates)
+    groups.sort(key=lambda group: _rank(fingerprints[i].sha256 for i in group))
+    domains = sorted({item.domain or "" for item in items})
+    shared = [group for group in groups if len({items[i].domain for i in group}) > 1]
+    if shared or len(domains) < 2:
+        split = _divided(items, fingerprints, groups, domains, spec)
+        return replace(split, notes=(_shared_note(items, shared), *split.notes)) if shared else split
+    parts = [
+        _divided(items, fingerprints, [group for group in groups if (items[group[0]].domain or "") == one], [one], spec)
+        for one in domains
+    ]
     return Split(
         train=tuple(name for part in parts for name in part.train),
         validation=tuple(name for part in parts for name in part.validation),
@@ -187,51 +191,96 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
     )
 
 
-def _split_domain(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec: SplitSpec) -> Split:
-    groups = duplicate_groups(fingerprints, spec.near_duplicates)
-    groups.sort(key=lambda group: _rank(fingerprints[i].sha256 for i in group))
+def _divided(
+    items: Sequence[Item],
+    fingerprints: Sequence[Fingerprint],
+    groups: list[list[int]],
+    domains: Sequence[str],
+    spec: SplitSpec,
+) -> Split:
+    """Divide the items that are in the groups, which come in the order in which they are held out."""
+    members = {one: [i for group in groups for i in group if (items[i].domain or "") == one] for one in domains}
+    count_of_all = sum(map(len, members.values()))
     copies = [group for group in groups if len(group) > 1]
-    given = any(item.split for item in items)
-    largest = max(copies, key=len, default=[])
     sides: dict[SplitName, list[int]] = {"train": [], "validation": [], "test": []}
     notes = []
-    if len(largest) > max(_MANY, len(items) / _MANY):
+    whose = f"{domains[0]}: " if domains[0] and len(domains) == 1 else ""
+    largest = max(copies, key=len, default=[])
+    if len(largest) > max(_MANY, count_of_all / _MANY):
         notes.append(
-            f"{len(largest)} of {len(items)} pictures are so alike that they stay on one side of the split; if they "
-            f"are different pictures, lower data.split.near_duplicates (now {spec.near_duplicates})"
+            f"{whose}{len(largest)} of {count_of_all} pictures are so alike that they stay on one side of the split; "
+            f"if they are different pictures, lower data.split.near_duplicates (now {spec.near_duplicates})"
         )
-    if given:
-        straddling = [group for group in copies if len({items[i].split for i in group}) > 1]
-        if straddling:
-            notes.append(_straddling_note(items, straddling))
-        for index, item in enumerate(items):
-            if item.split in HELD_OUT:
-                sides[item.split].append(index)
-        groups = [kept for group in groups if (kept := [i for i in group if items[i].split not in HELD_OUT])]
+    straddling = [group for group in copies if len({items[i].split for i in group} - {None}) > 1]
+    if straddling:
+        notes.append(whose + _straddling_note(items, straddling))
 
-    wanted = [side for side in HELD_OUT if not sides[side] and getattr(spec, side) > 0]
-    total = sum(map(len, groups))
-    for position, side in enumerate(wanted):
-        count = max(1, round(getattr(spec, side) * total))
-        spare = len(groups) - (len(wanted) - position)  # one group is left to train and one to each side still to come
-        chosen, groups = _taken(groups, count, spare)
-        sides[side] = [i for group in chosen for i in group]
-        if not sides[side]:
-            notes.append(f"no {side} pictures: the set is too small to keep any from training")
-        elif given:
-            notes.append(f"the folders name no {side} pictures: {len(sides[side])} of train/ are kept for it")
+    left = []
+    for group in groups:
+        named = {items[i].split for i in group}
+        # Where the folders of one domain alone name splits, its copies in the other one follow them.
+        joined = next((side for side in HELD_OUT if side in named), None)
+        for i in group:
+            if side := items[i].split or joined:
+                sides[side].append(i)
+        if kept := [i for i in group if (items[i].split or joined or "train") == "train"]:
+            left.append(kept)
+    groups, sides["train"] = left, []
+
+    def size(group: list[int], domain: str) -> int:
+        return sum((items[i].domain or "") == domain for i in group)
+
+    wanted = {
+        one: [s for s in HELD_OUT if getattr(spec, s) > 0 and not any(items[i].split == s for i in members[one])]
+        for one in domains
+    }
+    total = {one: sum(items[i].split not in HELD_OUT for i in members[one]) for one in domains}
+    # In a set that is divided as a whole, the last group of each domain is kept to train on.
+    reserved = [[group for group in groups if size(group, one)][-1:] for one in domains] if len(domains) > 1 else []
+    kept_back = {group[0] for found in reserved for group in found}
+    for side in HELD_OUT:
+        for one in domains:
+            if side not in wanted[one]:
+                continue
+            missing = max(1, round(getattr(spec, side) * total[one])) - size(sides[side], one)
+            refusing = {other for other in domains if side not in wanted[other]}
+            free = [
+                group
+                for group in groups
+                if size(group, one) and group[0] not in kept_back and not any(size(group, other) for other in refusing)
+            ]
+            # One group is left to train on, and one to each side still to come.
+            spare = len(free) - (not kept_back) - len(wanted[one][wanted[one].index(side) + 1 :])
+            if missing > 0:
+                chosen = _taken(free, [size(group, one) for group in free], missing, spare)
+                sides[side] += [i for group in chosen for i in group]
+                gone = {group[0] for group in chosen}
+                groups = [group for group in groups if group[0] not in gone]
+            found, label = size(sides[side], one), f"{one}: " if one else ""
+            if not found:
+                notes.append(f"{label}no {side} pictures: the set is too small to keep any from training")
+            elif any(items[i].split for i in members[one]):
+                notes.append(f"{label}the folders name no {side} pictures: {found} of train/ are kept for it")
     sides["train"] = [i for group in groups for i in group]
 
     def ordered(indices: Iterable[int]) -> tuple[str, ...]:
         return tuple(items[i].name for i in sorted(indices, key=lambda i: (fingerprints[i].sha256, items[i].name)))
 
-    contents = [[name, sorted(fingerprints[i].sha256 for i in indices)] for name, indices in sides.items()]
+    digests = [
+        _digest(
+            [
+                [name, sorted(fingerprints[i].sha256 for i in indices if (items[i].domain or "") == one)]
+                for name, indices in sides.items()
+            ]
+        )
+        for one in domains
+    ]
     return Split(
         train=ordered(sides["train"]),
         validation=ordered(sides["validation"]),
         test=ordered(sides["test"]),
         groups=tuple(ordered(group) for group in copies),
-        digest=_digest(contents),
+        digest=digests[0] if len(digests) == 1 else _digest(digests),
         notes=tuple(notes),
     )
 
@@ -245,21 +294,25 @@ def _rank(hashes: Iterable[str]) -> str:
     return hashlib.sha256(min(hashes).encode()).hexdigest()
 
 
-def _taken(groups: list[list[int]], count: int, spare: int) -> tuple[list[list[int]], list[list[int]]]:
-    """The first groups that make up about `count` pictures, and the rest: at most `spare` groups, if possible one."""
+def _taken(groups: list[list[int]], sizes: list[int], count: int, spare: int) -> list[list[int]]:
+    """The first groups that make up about `count` pictures by their sizes: at most `spare` groups, if possible one."""
     chosen: list[list[int]] = []
-    rest: list[list[int]] = []
     missing = count
-    for group in groups:
-        if len(chosen) < spare and len(group) <= 2 * missing:  # at most half of a group is too much
+    for group, size in zip(groups, sizes, strict=True):
+        if len(chosen) < spare and size <= 2 * missing:  # at most half of a group is too much
             chosen.append(group)
-            missing -= len(group)
-        else:
-            rest.append(group)
+            missing -= size
     if not chosen and spare > 0:
-        chosen = [min(groups, key=len)]
-        rest = [group for group in groups if group is not chosen[0]]
-    return chosen, rest
+        chosen = [groups[sizes.index(min(sizes))]]
+    return chosen
+
+
+def _shared_note(items: Sequence[Item], groups: list[list[int]]) -> str:
+    example = min(tuple(sorted(items[i].name for i in group)) for group in groups)
+    return (
+        f"the domains share pictures, so they are divided together: {len(groups)} group{'s' * (len(groups) > 1)} of "
+        f"copies or near copies in both, as {', '.join(example[:4])}{', ...' if len(example) > 4 else ''}"
+    )
 
 
 def _straddling_note(items: Sequence[Item], groups: list[list[int]]) -> str:
