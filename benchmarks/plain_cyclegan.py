@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from tintype.methods.cyclegan import CycleGan
 from tintype.networks.blocks import InstanceNorm
+from tintype.networks.strided import Halving, TransposedDoubling
 from tintype.recipe.schema import Recipe
 
 
@@ -23,12 +24,16 @@ class StockInstanceNorm(nn.Module):
 
 
 def plain(network: nn.Module, parts: tuple[str, ...]) -> nn.Module:
-    """A copy of a network as the sequence of its parts, with torch's own instance normalisation."""
+    """A copy of a network as the sequence of its parts, with torch's own layers."""
     layers = nn.Sequential(*(copy.deepcopy(getattr(network, part)) for part in parts))
     for module in layers.modules():
         for name, child in module.named_children():
             if isinstance(child, InstanceNorm):
                 setattr(module, name, StockInstanceNorm())
+            elif isinstance(child, Halving):
+                child.__class__ = nn.Conv2d  # the same weights, without our way to their gradient
+            elif isinstance(child, TransposedDoubling):
+                child.__class__ = nn.ConvTranspose2d
     return layers
 
 

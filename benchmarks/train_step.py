@@ -2,12 +2,13 @@ r"""How much of the machine a training step uses: arithmetic done per second, ag
 
     python benchmarks/train_step.py [--recipe hubble-pix2pix] [--batch 4] [--steps 10]
     python benchmarks/train_step.py --batch 1 method.kind=cyclegan codec.source=grey3 generator.kind=resnet \
-        discriminator.norm=instance
+        generator.dropout=0 discriminator.norm=instance
 
 Work is counted as `work.py` says. The ceiling is the best rate of a plain 3x3 convolution, forward and backward, over
 64 to 512 channels and 16 to 128 px, channels-last, with the same threads, measured before and after in the same run.
 The waiting for data is timed inside the same steps. A CycleGAN step takes turns with the same step written plainly
-(`plain_cyclegan.py`), and both tell the memory that they need beyond weights and optimisers.
+(`plain_cyclegan.py`, with the C library's usual handling of memory), and both tell the memory that they need beyond
+weights and optimisers.
 """
 
 from __future__ import annotations
@@ -55,6 +56,13 @@ def peak_memory(step: Callable[[], object]) -> float:
     return resident("VmHWM") - before
 
 
+def usual_memory() -> None:
+    """Let the C library return memory as it does by itself in the long run, for a step that is written plainly."""
+    mallopt = ctypes.CDLL(None).mallopt
+    for option, value in ((-3, 2**25), (-1, 2**26), (-2, 0)):  # where its own thresholds end up; see `keep_memory`
+        mallopt(option, value)
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=str(__doc__).splitlines()[0])
@@ -84,9 +92,9 @@ def main() -> None:
         waits: list[float] = []
         honest = data.batch
 
-        def timed(step: int, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        def timed(step: int, device: torch.device, share: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
             start = time.perf_counter()
-            batch = honest(step, device)
+            batch = honest(step, device, share)
             waits.append(time.perf_counter() - start)
             return batch
 
@@ -97,9 +105,11 @@ def main() -> None:
             trainer.train_step()
             times.append(time.perf_counter() - start)
             if plain is not None:
+                usual_memory()
                 start = time.perf_counter()
                 plain.step(*honest(step, device))
                 plain_times.append(time.perf_counter() - start)
+                keep_memory()
         after, _ = convolution_rate()
         if plain is not None:
             ours = peak_memory(trainer.train_step)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tintype.networks.blocks import needs_bias, norm_layer, onto_few_channels
 from tintype.networks.recompute import run_blocks, run_segment
+from tintype.networks.strided import Halving, TransposedDoubling
 from tintype.recipe.networks import Norm
 
 LARGE_PX = 2**16
@@ -75,10 +76,7 @@ class ResNet(nn.Module):
             nn.ReflectionPad2d(3), normalised(nn.Conv2d(channels_in, filters, 7, bias=bias), filters)
         )
         self.down = nn.Sequential(
-            *(
-                normalised(nn.Conv2d(width, 2 * width, 3, stride=2, padding=1, bias=bias), 2 * width)
-                for width in (filters, 2 * filters)
-            )
+            *(normalised(Halving(width, 2 * width, bias), 2 * width) for width in (filters, 2 * filters))
         )
         self.blocks = nn.Sequential(*(ResidualBlock(4 * filters, norm, dropout) for _ in range(blocks)))
         self.up = nn.Sequential(
@@ -113,7 +111,7 @@ def _doubling(kind: Literal["transposed", "resize"], channels: int, bias: bool) 
     """`n c h w -> n c/2 2h 2w`; the transposed form has 3x3 weights here."""
     match kind:
         case "transposed":
-            return nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1, bias=bias)
+            return TransposedDoubling(channels, channels // 2, bias)
         case "resize":
             return nn.Sequential(
                 nn.Upsample(scale_factor=2, mode="nearest"),
