@@ -284,7 +284,11 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (["export", "MODEL/model.onnx", "--out", "x.onnx"], 2, "only .safetensors models are exported"),
         (["report", "EMPTY", "--out", "OUT/r.html"], 1, "EMPTY"),
         (["data", "check", "GONE"], 1, "GONE"),
-        (["data", "check", "EMPTY", "--kind", "films"], 2, "--kind films: choose colour, folders or side_by_side"),
+        (
+            ["data", "check", "EMPTY", "--kind", "films"],
+            2,
+            "--kind films: choose colour, folders, side_by_side or unpaired",
+        ),
         (["data", "get"], 2, "give the name of a set; `tintype data get --list` names them all"),
         (["data", "get", "facade"], 2, "facade: no such public set; did you mean facades?"),
         (["data", "get", "maps", "--out", "PICTURE"], 1, "PICTURE.png: is there already and is not maps"),
