@@ -235,7 +235,9 @@ CONSISTENCY_CAVEAT = (
 
 def format_scores(scores: Scores) -> str:
     """The scores as plain text: a table of means with their 95 % intervals below, and the verdict as the last line."""
-    lines = [f"{scores.pictures} pictures; in brackets: 95 % bootstrap intervals over pictures"]
+    lines = [
+        f"{scores.pictures} picture{'s' * (scores.pictures != 1)}; in brackets: 95 % bootstrap intervals over pictures"
+    ]
     if scores.per_picture:
         lines[0] = (
             f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); "
@@ -263,7 +265,8 @@ def consistency_lines(consistency: Consistency) -> list[str]:
         if one is not None:
             lines.append(
                 f"{label:<36} PSNR {one.psnr.mean:.2f} dB {_ends(one.psnr, 2)}, "
-                f"SSIM {one.ssim.mean:.3f} {_ends(one.ssim, 3)}, {one.pictures} pictures"
+                f"SSIM {one.ssim.mean:.3f} {_ends(one.ssim, 3)}, "
+                f"{one.pictures} picture{'s' * (one.pictures != 1)}"
             )
     return [*lines, CONSISTENCY_CAVEAT]
 
