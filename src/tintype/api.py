@@ -16,7 +16,7 @@ from tintype.errors import DataError, UsageError
 from tintype.inference.translator import Translator
 from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe, load_recipe
-from tintype.recipe.schema import Direction
+from tintype.recipe.schema import BACK, Direction
 from tintype.report import write_report
 from tintype.training.processes import is_main
 from tintype.training.rundir import RunDir
@@ -58,7 +58,7 @@ def evaluate(
     recipe, run = translator.card.recipe, RunDir(model)
     back = None
     if len(recipe.directions) > 1 and run.root.is_dir():
-        back = Translator(model, "ba" if translator.card.direction == "ab" else "ab")
+        back = Translator(model, BACK[translator.card.direction])
     size = size or recipe.evaluation.size or recipe.data.size
     if data is None:
         return score(translator, back, _own_pictures(run), "test", size, progress=progress)

@@ -219,9 +219,9 @@ def prepare_data(
     from tintype.recipe.schema import SplitSpec
 
     arrays = out.suffix.lower() == ".npz"
-    if picture_format is not None and (arrays or picture_format not in get_args(PictureFormat)):
-        choice = "leave it out, an .npz file holds arrays" if arrays else "choose png or jpg"
-        raise UsageError(f"--format {picture_format}: {choice}")
+    if arrays and picture_format is not None:
+        raise UsageError(f"--format {picture_format}: leave it out, an .npz file holds arrays")
+    files = _one_of("--format", picture_format or "png", get_args(PictureFormat))
     if validation + test >= 1:
         raise UsageError(
             f"--validation {validation:g} --test {test:g}: leave nothing to train on; give less than 1 in all"
@@ -234,7 +234,7 @@ def prepare_data(
             source_b=source_b,
             size=size,
             crop=crop,
-            picture_format=picture_format or "png",  # type: ignore[arg-type]  # checked above
+            picture_format=files,
             split=SplitSpec(validation=validation, test=test),
             progress=say.update,
         )

@@ -373,8 +373,8 @@ def zip_link() -> bytes:
 EVIL = {
     "up.tar.gz": (tar_of({"set/../../up": b"x"}), "leads out of its folder"),
     "up.zip": (zip_of({"set/../../up": b"x"}), "leads out of its folder"),
-    "root.tar.gz": (tar_of({"/root/up": b"x"}), "leads out of its folder"),
-    "root.zip": (zip_of({"/root/up": b"x"}), "leads out of its folder"),
+    "root.tar.gz": (tar_of({"/up": b"x"}), "leads out of its folder"),
+    "root.zip": (zip_of({"/up": b"x"}), "leads out of its folder"),
     "drive.zip": (zip_of({"C:/up": b"x"}), "leads out of its folder"),
     "backslash.tar.gz": (tar_of({"set\\..\\..\\up": b"x"}), "leads out of its folder"),
     "symlink.tar.gz": (tar_with(special(tarfile.SYMTYPE)), "is a link or a device"),

@@ -30,6 +30,8 @@ from tintype.recipe.schema import ColourData, DataSpec, Direction, FoldersData, 
 
 SplitName = Literal["train", "validation", "test"]
 Domain = Literal["A", "B"]
+ENDS: dict[Direction, tuple[Domain, Domain]] = {"ab": ("A", "B"), "ba": ("B", "A")}
+"""Where each direction comes from and where it goes."""
 DOMAINS: tuple[Domain, Domain] = ("A", "B")
 Role = tuple[Domain | None, SplitName | None]
 """What an array or a folder is for; None: it is the only domain, or its split is still to be made."""

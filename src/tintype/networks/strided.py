@@ -46,14 +46,16 @@ def _pays(x: Tensor) -> bool:
     return x.device.type == "cpu" and torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
 
 
+def _keep(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:  # noqa: ANN401
+    ctx.save_for_backward(*inputs[:2])  # picture and weights
+
+
 class _Halved(torch.autograd.Function):
     @staticmethod
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.conv2d(x, weight, bias, stride=2, padding=1)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:  # noqa: ANN401
-        ctx.save_for_backward(*inputs[:2])
+    setup_context = staticmethod(_keep)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Gradients:  # noqa: ANN401
@@ -69,9 +71,7 @@ class _Doubled(torch.autograd.Function):
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         return F.conv_transpose2d(x, weight, bias, stride=2, padding=1, output_padding=1)
 
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:  # noqa: ANN401
-        ctx.save_for_backward(*inputs[:2])
+    setup_context = staticmethod(_keep)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Gradients:  # noqa: ANN401

@@ -20,6 +20,8 @@ from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
 Direction = Literal["ab", "ba"]
+BACK: dict[Direction, Direction] = {"ab": "ba", "ba": "ab"}
+"""The way back of each direction."""
 
 
 # --- data ------------------------------------------------------------------------------------------------------------

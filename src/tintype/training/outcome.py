@@ -12,14 +12,14 @@ from torch import nn
 
 from tintype.console import Reporter
 from tintype.data.dataset import Pair, PictureSet
-from tintype.data.source import Domain
+from tintype.data.source import ENDS
 from tintype.errors import CheckpointError
 from tintype.evaluation import Scores, calibrate_strength, fit_baselines, format_scores
 from tintype.inference.modelfile import ModelCard, write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
-from tintype.recipe.schema import Direction
+from tintype.recipe.schema import BACK, Direction
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.preview import make_card
 from tintype.training.rundir import write_text
@@ -31,9 +31,6 @@ _BASELINE_PICTURES = 2000
 
 _CALIBRATION_PICTURES = 200
 """Validation pictures that the strength is measured on at most, likewise."""
-
-BACK = {"_ab": "_ba", "_ba": "_ab"}
-"""Suffix of the model of the other direction."""
 
 
 def conclude(trainer: Trainer, notes: list[str]) -> None:
@@ -59,7 +56,7 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
     size = recipe.evaluation.size or recipe.data.size
     for direction, suffix, card, state in made:
         model = Translator(run.model(suffix, "onnx"))
-        back = Translator(run.model(BACK[suffix], "onnx")) if suffix else None
+        back = Translator(run.model(f"_{BACK[direction]}", "onnx")) if suffix else None
         say.begin(f"scoring {part} pictures", None)
         scores = score(model, back, data, part, size, progress=say.update)
         say.end()
@@ -99,7 +96,7 @@ def _watched(say: Reporter, data: PictureSet, part: str, size: int) -> Iterator[
 
 def _targets(say: Reporter, data: PictureSet, direction: Direction, size: int) -> Iterator[np.ndarray]:
     """Training pictures `h w 3` of the domain that a direction translates to, with progress."""
-    domain: Domain = "B" if direction == "ab" else "A"
+    _, domain = ENDS[direction]
     total = min(data.domain_count(domain, "train"), _BASELINE_PICTURES)
     say.begin("fitting baselines", total)
     for done, one in enumerate(data.domain(domain, "train", size, _BASELINE_PICTURES), start=1):

@@ -15,7 +15,7 @@ from torch import nn
 from tintype import __version__
 from tintype.consistency import judge_consistency, reproduced
 from tintype.data.dataset import Pair, PictureSet, Single
-from tintype.data.source import Domain
+from tintype.data.source import ENDS, Domain
 from tintype.evaluation import COLOURED_THRESHOLD, BaselineConstants, Task
 from tintype.image.codec import build_codec
 from tintype.image.file import write_image
@@ -24,7 +24,7 @@ from tintype.inference.modelfile import ModelCard
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.metrics.colour import mean_chroma
-from tintype.recipe.schema import Direction, Recipe
+from tintype.recipe.schema import BACK, Direction, Recipe
 from tintype.training.rundir import RunDir
 
 _VALIDATION_PICTURES = 64
@@ -114,12 +114,12 @@ class TwoWayPreview:
         """Cycle and identity of both directions; paired scores of A to B where pictures have partners."""
         scores: dict[str, float] = {}
         translators = self._translators(networks, step)
-        for direction, domain, other in _WAYS:
+        for direction, (domain, other) in ENDS.items():
             sources, targets = (self._domains[one][:_VALIDATION_CYCLES] for one in (domain, other))
             if not sources and not targets:
                 continue
             result = judge_consistency(
-                translators[direction], translators[_back(direction)], sources, targets, resamples=2
+                translators[direction], translators[BACK[direction]], sources, targets, resamples=2
             )
             for name, likeness in (("cycle", result.cycle), ("identity", result.identity), ("change", result.change)):
                 if likeness is not None:
@@ -130,8 +130,8 @@ class TwoWayPreview:
     def draw(self, networks: Networks, step: int) -> list[str]:
         """A panel for each direction."""
         translators, files = self._translators(networks, step), []
-        for direction, domain, other in _WAYS:
-            ahead, back = translators[direction], translators[_back(direction)]
+        for direction, (domain, other) in ENDS.items():
+            ahead, back = translators[direction], translators[BACK[direction]]
             rows = []
             for number, single in enumerate(self._domains[domain][: self._count]):
                 made = ahead.predict(single.picture).render()
@@ -148,14 +148,7 @@ class TwoWayPreview:
         return files
 
     def _translators(self, networks: Networks, step: int) -> dict[Direction, Translator]:
-        return {way: _translator(self.recipe, networks[f"_{way}"], way, step, self.device) for way, _, _ in _WAYS}
-
-
-_WAYS: tuple[tuple[Direction, Domain, Domain], ...] = (("ab", "A", "B"), ("ba", "B", "A"))
-
-
-def _back(direction: Direction) -> Direction:
-    return "ba" if direction == "ab" else "ab"
+        return {way: _translator(self.recipe, networks[f"_{way}"], way, step, self.device) for way in ENDS}
 
 
 def paired_scores(translator: Translator, pairs: list[Pair]) -> dict[str, float] | None:

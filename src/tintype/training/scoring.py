@@ -12,7 +12,7 @@ import numpy as np
 from tintype.atomic import make_folder
 from tintype.consistency import judge_consistency, scores_without_pairs
 from tintype.data.dataset import Pair, PictureSet
-from tintype.data.source import Domain
+from tintype.data.source import ENDS
 from tintype.evaluation import Scores, choose_panels, evaluate
 from tintype.image.file import write_image
 from tintype.image.grid import panel
@@ -60,7 +60,7 @@ def score(
     if len(recipe.directions) == 1:
         return evaluate(model, data.pictures(part, size), protocol=protocol, progress=progress)
     protocol["direction"] = direction
-    source, target = _domains(direction)
+    source, target = ENDS[direction]
     consistency = judge_consistency(model, back, data.domain(source, part, size), data.domain(target, part, size))
     if not data.has_pairs:
         return scores_without_pairs(consistency, data.domain_count(source, part), protocol)
@@ -76,11 +76,14 @@ def draw_panels(
     direction = model.card.direction
     if data.has_pairs:
         choices = [dataclasses.asdict(choice) for choice in choose_panels(scores)]
+        wanted = {choice["name"] for choice in choices}  # not all of a set fits into memory
         shown: dict[str, tuple[np.ndarray, ...]] = {
-            pair.name: (pair.source, pair.target) for pair in _directed(data.pictures(part, size), direction)
+            pair.name: (pair.source, pair.target)
+            for pair in _directed(data.pictures(part, size), direction)
+            if pair.name in wanted
         }
     else:
-        some = list(data.domain(_domains(direction)[0], part, size, _PANELS_WITHOUT_PAIRS))
+        some = list(data.domain(ENDS[direction][0], part, size, _PANELS_WITHOUT_PAIRS))
         choices = [{"kind": "sample", "name": one.name} for one in some]
         shown = {one.name: (one.picture,) for one in some}
     prefix = f"{direction}-" if back else ""
@@ -98,11 +101,6 @@ def draw_panels(
         write_image(file, panel([[*row, *truth]], [*labels, "truth"][: len(row) + len(truth)], cell=256))
         panels.append({**choice, "file": file.relative_to(run.root).as_posix()})
     return tuple(panels)
-
-
-def _domains(direction: Direction) -> tuple[Domain, Domain]:
-    """Where a direction comes from and where it goes."""
-    return ("A", "B") if direction == "ab" else ("B", "A")
 
 
 def _directed(pairs: Iterator[Pair], direction: Direction) -> Iterator[Pair]:
