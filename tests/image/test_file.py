@@ -25,9 +25,9 @@ from tintype.image.file import (
     read_header,
     read_image,
     read_thumbnail,
-    resize,
     write_image,
 )
+from tintype.image.resize import resize
 
 HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()

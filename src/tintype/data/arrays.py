@@ -28,7 +28,7 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from tintype.errors import DataError, ImageError, OutputError
-from tintype.image.file import MAX_PIXELS, ImageHeader
+from tintype.image.picture import ImageHeader, Limits
 
 MAX_BYTES = 16 * 2**30
 """Files whose arrays take more than this, unpacked, are refused."""
@@ -195,7 +195,7 @@ def _read_header(stream: IO[bytes], info: zipfile.ZipInfo, label: str) -> _Heade
         raise DataError(f"{label}: holds {dtype}; needed are pictures as uint8 or float")
     hint = "; turn the channels last: array.transpose(0, 2, 3, 1)" if len(shape) == 4 and shape[1] in (1, 3) else ""
     pictures = shape[-1] in (1, 3) if len(shape) == 4 else len(shape) == 3 and shape[-1] > 3
-    if not pictures or min(shape) < 1 or shape[1] * shape[2] > MAX_PIXELS:
+    if not pictures or min(shape) < 1 or shape[1] * shape[2] > Limits().pixels:
         raise DataError(f"{label}: has shape {shape}; needed: n h w 3, n h w 1 or n h w{hint}")
     start = stream.tell()
     if start + math.prod(shape) * dtype.itemsize != info.file_size:

@@ -27,7 +27,8 @@ from tintype.data.arrays import array_note, close_arrays, entry_header, read_ent
 from tintype.data.source import Item, data_path
 from tintype.data.split import Fingerprint, item_fingerprint
 from tintype.errors import DataError, ImageError, OutputError
-from tintype.image.file import ImageHeader, read_header, read_image, read_thumbnail, resize
+from tintype.image.file import ImageHeader, read_header, read_image, read_thumbnail
+from tintype.image.resize import resize
 from tintype.recipe.schema import DataSpec
 
 _VERSION = 2  # raised when the layout or the decoding changes, so that older files are not used

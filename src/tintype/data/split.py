@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from tintype.data.arrays import read_entry
 from tintype.data.source import Item, SplitName
-from tintype.image.file import read_thumbnail, resize
+from tintype.image.file import read_thumbnail
+from tintype.image.resize import resize
 from tintype.recipe.schema import SplitSpec
 
 _MANY = 10  # a group of more than so many pictures, and more than a tenth of the set, is mentioned

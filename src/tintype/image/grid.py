@@ -16,7 +16,7 @@ import numpy as np
 import pyvips
 
 from tintype.errors import MissingExtraError
-from tintype.image.file import resize
+from tintype.image.resize import resize
 
 _INK = np.float32(0.2)  # dark grey; black text would outshine dark pictures
 _LINE = 1.164  # height of a line of DejaVu Sans in units of its size

@@ -18,7 +18,8 @@ import numpy as np
 
 from tintype.errors import ImageError, ModelFileError, UsageError
 from tintype.image.codec import Codec, build_codec
-from tintype.image.file import DecodedImage, read_image, resize
+from tintype.image.file import DecodedImage, read_image
+from tintype.image.resize import resize
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.runtime import Runtime, open_runtime
 from tintype.recipe.schema import Direction
