@@ -1,205 +1,298 @@
-"""Picture files to display space, through libvips.
+"""Picture files to display space, through libvips: opened by their header, decoded strip by strip.
 
 Orientation is applied, embedded ICC profiles and CMYK are converted to sRGB, depth is kept in float, alpha is set
-aside. Of files with several pages or frames the first one counts.
+aside. What libvips cannot read is left to `foreign`. Memory does not grow with a picture, but for formats that cannot
+be decoded in part (interlaced PNG, progressive JPEG, WebP, AVIF, what `foreign` reads); a picture that has to be
+turned is turned on disc.
+
+SVG is read, although libvips calls it untrusted: from a descriptor it has no address of its own, so that librsvg loads
+nothing that it refers to. Only the loaders of `_LOADERS` are used, whatever else a build of libvips may bring along.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, Protocol, final
 
 import numpy as np
 import pyvips
 
 from tintype.errors import ImageError
-from tintype.image.picture import DecodedImage, ImageHeader, Limits, to_samples
-from tintype.image.resize import resize
+from tintype.image import frames, tiff_tags
+from tintype.image.display import (
+    FULL_SCALE,
+    as_float,
+    check_channels,
+    profile_use,
+    rows_of,
+    to_display,
+    to_float32,
+)
+from tintype.image.foreign import load_foreign
+from tintype.image.metadata import read_extras
+from tintype.image.picture import Bits, Extras, ImageHeader, Limits, PictureInfo, Reading, Strip, to_samples
+from tintype.image.resize import resize, shrink
+from tintype.image.source import Source, image_errors, label, open_binary, vips_reason, vips_source
 
-_FULL_SCALE = {
-    "uchar": 255,
-    "char": 127,
-    "ushort": 65535,
-    "short": 32767,
-    "uint": 2**32 - 1,
-    "int": 2**31 - 1,
-    "float": 1,
-    "double": 1,
-}
-_ALREADY_DISPLAY = {"b-w", "grey16", "srgb", "rgb", "rgb16", "multiband", "scrgb"}
+Access = Literal["sequential", "random"]
+
+_LOADERS = frozenset(
+    {"jpegload", "pngload", "tiffload", "webpload", "gifload", "heifload", "svgload", "jxlload", "jp2kload"}
+)
+_PAGED = frozenset({"tiffload", "webpload", "gifload", "heifload"})
+
+# Operations are never repeated on the same file: the cache of libvips would only keep past pictures in memory.
+pyvips.cache_set_max(0)
 
 
-def read_header(path: Path | str) -> ImageHeader:
-    """Read size, depth and format of a picture file.
+class _Opener(Protocol):
+    """Opens a picture anew."""
 
-    Raises:
-        ImageError: The file is missing, no picture, or has more than `Limits.pixels`.
-    """
-    with _reading(str(path)):
-        image = _open(path)
-        upright = image.autorot()
-        return ImageHeader(
+    @property
+    def format(self) -> str: ...
+
+    def open(self, access: Access, shrink: int = 1) -> pyvips.Image: ...
+
+
+@final
+class _Libvips:
+    """A file that libvips reads by itself."""
+
+    def __init__(self, source: Source, limits: Limits, loader: str) -> None:
+        self.format = loader.removesuffix("load")
+        self.page = 0
+        self._source, self._limits, self._loader = source, limits, loader
+
+    def open(self, access: Access, shrink: int = 1) -> pyvips.Image:
+        # below "error" a TIFF that was cut short would be half a picture and half black
+        options: dict[str, object] = {"access": access, "fail_on": "error"}
+        if self.page and self._loader in _PAGED:
+            options["page"] = self.page
+        if shrink > 1:
+            options["shrink"] = shrink
+        load = getattr(pyvips.Image, f"{self._loader}_source")
+        return _full_scale(load(vips_source(self._source, self._limits), **options))
+
+
+@final
+class _InMemory:
+    """A file that something else has decoded."""
+
+    def __init__(self, image: pyvips.Image, file_format: str) -> None:
+        self.format = file_format
+        self._image = image
+
+    def open(self, access: Access, shrink: int = 1) -> pyvips.Image:
+        return self._image
+
+
+@final
+class VipsPicture:
+    """An `OpenPicture` that libvips decodes."""
+
+    def __init__(self, source: Source, reading: Reading = Reading()) -> None:
+        """Read the header.
+
+        Raises:
+            ImageError: The file is missing, no picture, beyond the limits, neither grey nor colour, or has no such
+                page.
+        """
+        self._label = label(source)
+        with image_errors(self._label):
+            self._opener, info = _identify(source, reading)
+            image = self._opener.open("sequential")
+            _check_size(image, reading.limits, self._label)
+            check_channels(image, self._label)
+            orientation = image.get("orientation") if image.get_typeof("orientation") else 1
+            # what is turned or upside down cannot be read from top to bottom
+            self._access: Access = "random" if 3 <= orientation <= 8 else "sequential"
+            self._profile = profile_use(image)
+            self._header = _header(image, self._opener.format)
+            extras = read_extras(image)
+            upright = to_display(image.autorot(), self._profile, alpha=False)
+        self._beyond = False
+        notes = info.notes
+        if self._profile == "unusable":
+            notes += ("its colour profile cannot be used and is ignored",)
+        self._info = replace(
+            info,
             width=upright.width,
             height=upright.height,
-            bands=image.bands,
-            bits=_bits(image),
-            format=_format(image),
-            interpretation=image.interpretation,
+            channels=1 if upright.bands == 1 else 3,
+            has_alpha=bool(image.hasalpha()),
+            bits=self._header.bits,
+            floating=image.format in ("float", "double"),
+            format=self._opener.format,
+            notes=notes,
+            extras=replace(
+                extras,
+                compression=info.extras.compression,
+                density=extras.density or info.extras.density,
+                density_unit=extras.density_unit or info.extras.density_unit,
+            ),
         )
 
+    @property
+    def info(self) -> PictureInfo:
+        """See `OpenPicture.info`; whether values had to be clipped is known once the strips were read."""
+        if not self._beyond:
+            return self._info
+        return replace(self._info, notes=(*self._info.notes, "values outside [0, 1] were clipped"))
 
-def read_image(source: Path | str | bytes) -> DecodedImage:
-    """Decode a picture file, or the bytes of one, to display space.
+    @property
+    def header(self) -> ImageHeader:
+        """What the file says about its samples."""
+        return self._header
 
-    Integer samples are divided by the largest value that they can have; float samples are taken to be sRGB-encoded in
-    [0, 1] already and are clipped to it. A profile that cannot be used is ignored.
+    def strips(self, rows: int) -> Iterator[Strip]:
+        """See `OpenPicture.strips`."""
+        info = self._info
+        with image_errors(self._label):
+            image = to_display(self._opener.open(self._access).autorot(), self._profile)
+            region = pyvips.Region.new(image)
+        for top in range(0, info.height, rows):
+            with image_errors(self._label):
+                samples = rows_of(region, image, top, min(rows, info.height - top))
+            if samples.dtype.kind == "f" and not self._beyond:
+                self._beyond = bool((samples < 0).any() or (samples > 1).any())
+            pixels = to_float32(samples, FULL_SCALE[image.format])
+            alpha = pixels[..., info.channels] if info.has_alpha else None
+            yield Strip(top, pixels[..., : info.channels], alpha)
+
+    def reduced(self, height: int, width: int) -> np.ndarray:
+        """See `OpenPicture.reduced`."""
+        with image_errors(self._label):
+            image = to_display(self._opener.open(self._access).autorot(), self._profile, alpha=False)
+            pixels = shrink(as_float(image), height, width).numpy()
+        pixels = pixels.reshape(min(height, image.height), min(width, image.width), image.bands)
+        return np.clip(resize(pixels, height, width), 0, 1)
+
+    def thumbnail(self, shorter_side: int) -> np.ndarray:
+        """See `file.read_thumbnail`."""
+        with image_errors(self._label):
+            image = self._opener.open("sequential")
+            scale = shorter_side / min(image.width, image.height)
+            width, height = round(image.width * scale), round(image.height * scale)
+            if scale < 1 and image.format not in ("float", "double"):
+                if self._opener.format == "jpeg":
+                    # leaves at least twice the pixels needed; `thumbnail` of libvips passes over truncated files
+                    image = self._opener.open("sequential", next((n for n in (8, 4, 2) if n * scale <= 0.5), 1))
+                small = to_display(image, self._profile, alpha=False)
+                small = small.resize(width / image.width, vscale=height / image.height).copy_memory().autorot()
+                samples = small.numpy().reshape(small.height, small.width, small.bands)
+                return to_samples(to_float32(samples, FULL_SCALE[small.format]), 8)
+        turned = self._info.height != image.height
+        return to_samples(self.reduced(*((width, height) if turned else (height, width))), 8)
+
+
+def _identify(source: Source, reading: Reading) -> tuple[_Opener, PictureInfo]:
+    """Find out what reads a file, and what of it libvips does not tell.
 
     Raises:
-        ImageError: The file is missing, damaged, cut short, no picture, neither grey nor colour, or has more than
-            `Limits.pixels`.
+        ImageError: Nothing reads it, or it has no such page or too many of them.
     """
-    label = _label(source)
-    with _reading(label):
-        image = _open(source)
-        file_format, bits = _format(image), _bits(image)
-        image = image.copy_memory().autorot()
-        alpha = image[image.bands - 1] if image.hasalpha() else None
-        pixels = _to_numpy(_to_display(image, label))
-        return DecodedImage(
-            pixels=pixels,
-            alpha=None if alpha is None else _to_numpy(alpha)[..., 0],
-            bits=bits,
-            format=file_format,
-            path=None if isinstance(source, bytes) else Path(source),
-        )
+    limits, name = reading.limits, label(source)
+    path = None if isinstance(source, bytes) else Path(source)
+    with open_binary(source, limits) as stream:
+        loader = _find_loader(source, limits, stream)
+        if loader is None:
+            return _from_foreign(source, reading, path)
+        opener = _Libvips(source, limits, loader)
+        image = opener.open("sequential")
+        if loader == "heifload" and image.get("heif-compression") != "av1" and (reason := _failure(image)):
+            return _from_foreign(source, reading, path, reason)
+        pages = image.get("n-pages") if loader in _PAGED and image.get_typeof("n-pages") else 1
+        _check_page(0, pages, limits, name)
+        numbers, extras, kind = list(range(pages)), Extras(), "frame"
+        match opener.format:
+            case "tiff" if layout := tiff_tags.read_layout(stream):
+                kind = "page"
+                numbers = [n for n in tiff_tags.whole_pages(stream, layout, pages) if n < pages] or numbers
+                _check_page(reading.page, len(numbers), limits, name)
+                extras = Extras(compression=tiff_tags.compression(stream, layout, numbers[reading.page]))
+            case "png":
+                facts = frames.png_facts(stream)
+                numbers = [0] * facts.frames
+                density_unit: Literal["cm", ""] = "cm" if facts.density else ""
+                extras = Extras(density=facts.density, density_unit=density_unit)
+            case "heif":
+                kind = "picture"
+        _check_page(reading.page, len(numbers), limits, name)
+        opener.page = numbers[reading.page]
+        notes = _page_notes(reading.page, len(numbers), kind)
+        if opener.format == "heif" and frames.is_sequence(stream):
+            notes = ("the first picture of a sequence",)
+    return opener, PictureInfo(0, 0, 1, path=path, page=reading.page, pages=len(numbers), notes=notes, extras=extras)
 
 
-def read_thumbnail(path: Path | str, shorter_side: int) -> np.ndarray:
-    """Decode a picture at reduced (or enlarged) size, faster than `read_image` and `resize`.
-
-    Args:
-        path: The picture file.
-        shorter_side: Pixels of the shorter side of the result; the aspect is kept.
-
-    Returns:
-        uint8 `h w c`, sRGB-encoded, c is 1 or 3, antialiased; alpha is left out.
-
-    Raises:
-        ImageError: As for `read_image`.
-    """
-    with _reading(str(path)):
-        image = _open(path)
-        scale = shorter_side / min(image.width, image.height)
-        width, height = round(image.width * scale), round(image.height * scale)
-        if scale < 1 and image.format not in ("float", "double"):
-            if _format(image) == "jpeg":
-                # leaves at least twice the pixels that are needed; `thumbnail` of libvips passes over truncated files
-                image = _open(path, shrink=next((n for n in (8, 4, 2) if n * scale <= 0.5), 1))
-            small = _to_display(image, str(path)).resize(width / image.width, vscale=height / image.height)
-            pixels = _to_numpy(small.copy_memory().autorot())
-        else:
-            pixels = read_image(path).pixels
-            pixels = resize(pixels, round(pixels.shape[0] * scale), round(pixels.shape[1] * scale))
-    return to_samples(pixels, 8)
+def _from_foreign(
+    source: Source, reading: Reading, path: Path | None, reason: str = "not in a known format"
+) -> tuple[_Opener, PictureInfo]:
+    found = load_foreign(source, reading.limits, reason)
+    _check_page(reading.page, 1, reading.limits, label(source))
+    return _InMemory(found.image, found.format), PictureInfo(0, 0, 1, path=path, pages=found.pages, notes=found.notes)
 
 
-def _label(source: Path | str | bytes) -> str:
-    if isinstance(source, bytes):
-        return "picture given as bytes"
-    return str(source).encode(errors="backslashreplace").decode()  # a name that is no valid text must still be printed
+def _find_loader(source: Source, limits: Limits, stream: IO[bytes]) -> str | None:
+    """Return "jpegload" for a JPEG; None for what libvips does not know or may not read."""
+    if source == b"":
+        return None
+    found = pyvips.vips_lib.vips_foreign_find_load_source(vips_source(source, limits).pointer)
+    if found == pyvips.ffi.NULL:
+        pyvips.vips_lib.vips_error_clear()
+        # libvips does not know their brands, but reads their first picture
+        return "heifload" if frames.is_sequence(stream) else None
+    gtype = pyvips.type_from_name(pyvips.ffi.string(found).decode())
+    loader = pyvips.nickname_find(gtype).removesuffix("_source")
+    loader = "jpegload" if loader == "uhdrload" else loader  # a JPEG with a map of gains, which is for screens
+    return loader if loader in _LOADERS else None
 
 
-@contextmanager
-def _reading(label: str) -> Iterator[None]:
-    """Turn what goes wrong while a picture is read into an `ImageError` of one line."""
+def _failure(image: pyvips.Image) -> str:
+    """Why an image cannot be decoded; empty: it can."""
     try:
-        yield
+        image.crop(0, 0, 1, 1).avg()
     except pyvips.Error as error:
-        raise ImageError(f"{label}: not a readable picture ({vips_reason(error)})") from error
-    except OSError as error:
-        raise ImageError(f"{label}: cannot be read ({error.strerror})") from error
-    except UnicodeError as error:
-        raise ImageError(f"{label}: cannot be read (its name is no valid text; rename the file)") from error
+        return vips_reason(error)
+    return ""
 
 
-def vips_reason(error: pyvips.Error) -> str:
-    """Return the last line with words: libvips collects messages, and those of earlier calls may stand before it."""
-    lines = [line.strip() for line in str(error.detail).splitlines() if any(map(str.isalpha, line))]
-    return (lines[-1] if lines else error.message)[:200]
+def _check_page(page: int, pages: int, limits: Limits, name: str) -> None:
+    if pages > limits.frames:
+        raise ImageError(f"{name}: {pages:,} pages or frames, more than the {limits.frames:,} that are allowed")
+    if not 0 <= page < pages:
+        count = "1 page" if pages == 1 else f"{pages} pages"
+        raise ImageError(f"{name}: has {count}; page {page}, counted from 0, is not among them")
 
 
-def _source(source: Path | str | bytes) -> pyvips.Source:
-    # sources and not file names, in which libvips takes a trailing [...] for options
-    if isinstance(source, bytes):
-        return pyvips.Source.new_from_memory(source)
-    with Path(source).open("rb"):  # for the plain reason of the operating system
-        return pyvips.Source.new_from_file(str(source))
+def _page_notes(page: int, pages: int, kind: str) -> tuple[str, ...]:
+    if pages == 1:
+        return ()
+    if kind == "page" or page > 0:
+        return (f"{kind} {page + 1} of {pages}",)
+    return (f"the first of {pages} {kind}s",)
 
 
-def _open(source: Path | str | bytes, shrink: int = 1) -> pyvips.Image:
-    """Open for one reading from top to bottom; `shrink` reduces JPEG while it is decoded."""
-    options = {"shrink": shrink} if shrink > 1 else {}
-    # below "error" a TIFF that was cut short would be half a picture and half black
-    image = pyvips.Image.new_from_source(_source(source), "", access="sequential", fail_on="error", **options)
-    if image.width * image.height > Limits().pixels:
+def _check_size(image: pyvips.Image, limits: Limits, name: str) -> None:
+    if image.width * image.height > limits.pixels:
         raise ImageError(
-            f"{_label(source)}: {image.width} x {image.height} pixels, more than the "
-            f"{Limits().pixels:,} that are allowed; reduce or cut it first"
+            f"{name}: {image.width} x {image.height} pixels, more than the {limits.pixels:,} that are allowed; "
+            "reduce or cut it first"
         )
-    return image
 
 
-def _format(image: pyvips.Image) -> str:
-    """Return "jpeg" where the loader is called "jpegload_source"."""
-    return str(image.get("vips-loader").partition("load")[0])
+def _header(image: pyvips.Image, file_format: str) -> ImageHeader:
+    upright = image.autorot()
+    bits: Bits = 8 if image.format in ("uchar", "char") else 16 if image.format in ("ushort", "short") else 32
+    return ImageHeader(upright.width, upright.height, image.bands, bits, file_format, image.interpretation)
 
 
-def _bits(image: pyvips.Image) -> Literal[8, 16, 32]:
-    if image.format in ("uchar", "char"):
-        return 8
-    return 16 if image.format in ("ushort", "short") else 32
-
-
-def _to_display(image: pyvips.Image, label: str) -> pyvips.Image:
-    """Drop alpha and convert to grey or sRGB, without touching pixels that are so already."""
-    channels = image.bands
-    if image.hasalpha():
-        image = image.extract_band(0, n=channels - 1)
-    bands = image.bands
-    if image.interpretation in _ALREADY_DISPLAY and bands not in (1, 3):
-        raise ImageError(f"{label}: has {channels} channels; needed are grey or colour, with or without alpha")
-    if image.interpretation == "cmyk":
-        image = image.icc_transform("srgb", input_profile="cmyk", embedded=True, depth=16)
-    elif image.interpretation not in _ALREADY_DISPLAY:
-        image = image.colourspace("rgb16")
-    elif image.format in ("uchar", "ushort") and _has_other_profile(image):
-        image = image.icc_transform("srgb", embedded=True, depth=16)
-        if bands == 1:
-            image = image[1]
-    return image
-
-
-def _has_other_profile(image: pyvips.Image) -> bool:
-    """Tell whether a profile is embedded that changes colours: most profiles are sRGB under one of its many names."""
-    if image.get_typeof("icc-profile-data") == 0:
-        return False
-    levels = (np.arange(0, 256, 51, dtype=np.uint8),) * image.bands
-    colours = np.stack(np.meshgrid(*levels), axis=-1).reshape(1, -1, image.bands)
-    probe = pyvips.Image.new_from_array(colours).copy(interpretation="b-w" if image.bands == 1 else "srgb")
-    probe.set_type(pyvips.GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
-    try:
-        converted = probe.icc_transform("srgb", embedded=True, depth=16).numpy()
-    except pyvips.Error:
-        return False  # damaged: the picture is taken as it is
-    return bool(np.abs(converted / 257 - colours).max() > 0.5)
-
-
-def _to_numpy(image: pyvips.Image) -> np.ndarray:
-    """Return float32 `h w c` in [0, 1]."""
-    samples = image.numpy().reshape(image.height, image.width, image.bands)
-    if image.format in ("float", "double"):
-        return np.clip(np.nan_to_num(samples, nan=0, posinf=1, neginf=0), 0, 1).astype(np.float32)
-    pixels = np.divide(samples, np.float32(_FULL_SCALE[image.format]), dtype=np.float32)
-    return np.maximum(pixels, 0, out=pixels)
+def _full_scale(image: pyvips.Image) -> pyvips.Image:
+    """Samples of 10 or 12 bits come shifted to 16: the lowest bits of white are missing."""
+    if image.format != "ushort" or image.get_typeof("heif-compression") == 0:
+        return image
+    bits = image.get("bits-per-sample") if image.get_typeof("bits-per-sample") else 16
+    white = (2**bits - 1) << (16 - bits)
+    return image if white == 65535 else (image * (65535 / white)).rint().cast("ushort")
