@@ -28,7 +28,17 @@ FULL_SCALE = {
 }
 """The value of white, by the format of samples; complex ones are not in it."""
 
-_ALREADY_DISPLAY = {"b-w", "grey16", "srgb", "rgb", "rgb16", "multiband", "scrgb"}
+_ALREADY_DISPLAY = {
+    "b-w": (1,),
+    "grey16": (1,),
+    "srgb": (3,),
+    "rgb": (3,),
+    "rgb16": (3,),
+    "scrgb": (3,),
+    "multiband": (1, 3),
+}
+"""Channels without alpha, by the colour spaces that are taken as they are."""
+
 _FLOATING = ("float", "double")
 
 
@@ -41,7 +51,7 @@ def check_channels(image: pyvips.Image, label: str) -> None:
     bands = image.bands - image.hasalpha()
     if image.format not in FULL_SCALE:
         raise ImageError(f"{label}: has {image.format} samples; needed are integers or floating-point numbers")
-    if image.interpretation in _ALREADY_DISPLAY and bands not in (1, 3):
+    if image.interpretation in _ALREADY_DISPLAY and bands not in _ALREADY_DISPLAY[image.interpretation]:
         raise ImageError(f"{label}: has {image.bands} channels; needed are grey or colour, with or without alpha")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import zlib
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -46,7 +47,7 @@ PICTURE_SUFFIXES = _FITS_SUFFIXES | {
 """Lower-case suffixes of the files in a folder that are taken for pictures; see `picture_suffix`."""
 
 _FITS_START = b"SIMPLE  ="
-_BZIP2_BLOCK = 2**20  # nothing of a block comes out before all of it went in
+_BZIP2_BLOCK = 2**20
 
 
 def open_picture(source: Source, reading: Reading = Reading()) -> OpenPicture:
@@ -60,7 +61,7 @@ def open_picture(source: Source, reading: Reading = Reading()) -> OpenPicture:
             That it is damaged or cut short may turn out only when its pixels are asked for.
     """
     with image_errors(label(source)), open_binary(source, reading.limits) as stream:
-        fits = _holds_fits(stream.read(_BZIP2_BLOCK))
+        fits = _holds_fits(stream)
     if fits:
         from tintype.image.fits import open_fits
 
@@ -146,12 +147,14 @@ def find_pictures(folder: Path | str) -> list[Path]:
     )
 
 
-def _holds_fits(head: bytes) -> bool:
+def _holds_fits(stream: IO[bytes]) -> bool:
+    head = stream.read(512)
     try:
-        if head[:2] == b"\x1f\x8b":
+        if head.startswith(b"\x1f\x8b"):
             head = zlib.decompressobj(31).decompress(head, len(_FITS_START))
-        elif head[:3] == b"BZh":
-            head = bz2.BZ2Decompressor().decompress(head, len(_FITS_START))
+        elif head.startswith(b"BZh"):
+            # nothing of a block comes out before all of it went in
+            head = bz2.BZ2Decompressor().decompress(head + stream.read(_BZIP2_BLOCK), len(_FITS_START))
     except (zlib.error, OSError):
         return False
     return head.startswith(_FITS_START)

@@ -79,32 +79,19 @@ def load_foreign(source: Source, limits: Limits, reason: str = "not in a known f
         try:
             match file_format:
                 case "ppm":
-                    decoded = _Decoded(read_netpbm(stream, limits.pixels), {})
+                    decoded = _Decoded(read_netpbm(stream, limits.pixels_in_memory), {})
                 case "heif":
                     decoded = _read_heif(stream, limits)
                 case _:
                     decoded = _read_pillow(stream, file_format, limits)
         except ModuleNotFoundError as error:
             raise ImageError(f"{name}: {file_format.upper()} needs {error}; {_INSTALL}") from error
-        except _DAMAGED as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # what plugins raise on damaged files is of every kind
             said = printable(str(error).strip() or type(error).__name__)[:200]
             raise ImageError(f"{name}: not a readable picture ({said})") from error
     return Foreign(_as_image(decoded), file_format, decoded.pages, decoded.notes)
-
-
-# What Pillow and its plugins raise on damaged files.
-_DAMAGED = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 
 
 def _sniff(head: bytes, source: Source) -> str | None:
@@ -121,8 +108,8 @@ def _sniff(head: bytes, source: Source) -> str | None:
 
 
 def _check(width: int, height: int, limits: Limits) -> None:
-    if width * height > limits.pixels:
-        raise ValueError(f"{width} x {height} pixels, more than the {limits.pixels:,} that are allowed")
+    if width * height > limits.pixels_in_memory:
+        raise ValueError(f"{width} x {height} pixels, more than the {limits.pixels_in_memory:,} that are allowed")
 
 
 def _read_heif(stream: IO[bytes], limits: Limits) -> _Decoded:
@@ -134,13 +121,17 @@ def _read_heif(stream: IO[bytes], limits: Limits) -> _Decoded:
     samples = np.asarray(picture)
     if samples.ndim == 2:
         samples = samples[..., None]
-    bits = picture.info.get("bit_depth", 8)
-    if samples.dtype == np.uint16 and bits < 16:  # shifted to 16 bits: the lowest bits of white are missing
-        white = (2**bits - 1) << (16 - bits)
-        samples = np.rint(samples * np.float32(65535 / white)).astype(np.uint16)
+    samples = _to_the_top(samples, picture.info.get("bit_depth", 8))
     pages = len(found)
     notes = (f"the main one of {pages} pictures",) if pages > 1 else ()
     return _Decoded(samples, picture.info, pages, notes)
+
+
+def _to_the_top(samples: np.ndarray, bits: int) -> np.ndarray:
+    """Samples that were shifted to 16 bits, with white at 65,535."""
+    if samples.dtype != np.uint16 or not 8 < bits < 16:
+        return samples
+    return np.rint(samples * np.float32(65535 / ((2**bits - 1) << (16 - bits)))).astype(np.uint16)
 
 
 def _read_pillow(stream: IO[bytes], file_format: str, limits: Limits) -> _Decoded:
@@ -150,7 +141,7 @@ def _read_pillow(stream: IO[bytes], file_format: str, limits: Limits) -> _Decode
     image = getattr(importlib.import_module(module), plugin)(stream)
     width, height = image.size
     _check(width, height, limits)
-    notes = _depth_note(stream) if file_format == "jp2" else ()
+    depth = _jp2_depth(stream) if file_format == "jp2" else 8
     image.load()
     match image.mode:
         case "L" | "LA" | "RGB" | "RGBA" | "CMYK" | "I;16":
@@ -163,20 +154,17 @@ def _read_pillow(stream: IO[bytes], file_format: str, limits: Limits) -> _Decode
             image = image.convert("RGBA" if image.has_transparency_data else "RGB")
         case _:
             raise ValueError(f"mode {image.mode}; needed are grey or colour, with or without alpha")
-    samples = np.asarray(image)
-    info = {**image.info, "dpi": image.info.get("dpi")}
-    return _Decoded(np.atleast_3d(samples), info, notes=notes, cmyk=image.mode == "CMYK")
+    samples = np.atleast_3d(np.asarray(image))
+    notes = (f"its {depth} bits a sample were read as 8",) if depth > 8 and samples.dtype == np.uint8 else ()
+    return _Decoded(_to_the_top(samples, depth), image.info, notes=notes, cmyk=image.mode == "CMYK")
 
 
-def _depth_note(stream: IO[bytes]) -> tuple[str, ...]:
-    """Say it where Pillow turns deep colours of JPEG 2000 into 8 bits."""
-    at = stream.tell()
+def _jp2_depth(stream: IO[bytes]) -> int:
+    """Bits of a sample of JPEG 2000 (ISO/IEC 15444-1, A.5.1), which Pillow does not tell."""
     stream.seek(0)
-    head = stream.read(4096)
-    stream.seek(at)
+    head = stream.read(65536)
     start = head.find(b"\xff\x4f\xff\x51")
-    channels, depth = (head[start + 41], (head[start + 42] & 0x7F) + 1) if 0 <= start < 4000 else (1, 8)
-    return (f"its {depth} bits a sample were read as 8",) if channels > 1 and depth > 8 else ()
+    return (head[start + 42] & 0x7F) + 1 if 0 <= start < len(head) - 42 else 8
 
 
 def _import(module: str, package: str) -> Any:  # noqa: ANN401  optional libraries without types

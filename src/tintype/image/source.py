@@ -37,7 +37,7 @@ def printable(text: str) -> str:
 def vips_reason(error: pyvips.Error) -> str:
     """Return the last line with words: libvips collects messages, and those of earlier calls may stand before it."""
     lines = [line.strip() for line in str(error.detail).splitlines() if any(map(str.isalpha, line))]
-    return printable(lines[-1] if lines else error.message)[:200]
+    return printable(lines[-1])[:200] if lines else "damaged"
 
 
 @contextmanager

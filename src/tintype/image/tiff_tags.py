@@ -10,7 +10,7 @@ import struct
 from dataclasses import dataclass
 from typing import IO, Literal, NamedTuple, final
 
-SUBFILE, COMPRESSION = 254, 259
+SUBFILE, COMPRESSION, EXTRA_SAMPLES = 254, 259, 338
 
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _INTEGERS = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 17: "q", 18: "Q"}
@@ -124,14 +124,23 @@ def whole_pages(stream: IO[bytes], layout: Layout, at_most: int) -> list[int]:
     return pages
 
 
-def compression(stream: IO[bytes], layout: Layout, page: int) -> str:
-    """How a page is compressed, in the words of libvips; empty: not known."""
+def read_page(stream: IO[bytes], layout: Layout, page: int) -> dict[int, Tag]:
+    """Read the tags of a page, counted from 0; empty where there is no such page."""
     offsets = page_offsets(stream, layout, page + 1)
-    if page >= len(offsets):
-        return ""
-    tag = read_ifd(stream, layout, offsets[page]).get(COMPRESSION)
-    values = (1,) if tag is None else numbers(tag, layout)  # what TIFF 6.0 gives as the default
+    return read_ifd(stream, layout, offsets[page]) if page < len(offsets) else {}
+
+
+def compression(tags: dict[int, Tag], layout: Layout) -> str:
+    """How a page is compressed, in the words of libvips; empty: not known."""
+    if COMPRESSION not in tags:
+        return "none"  # the default of TIFF 6.0
+    values = numbers(tags[COMPRESSION], layout)
     return _COMPRESSIONS.get(values[0], "") if values else ""
+
+
+def has_unspecified_channel(tags: dict[int, Tag], layout: Layout) -> bool:
+    """Whether a page has channels beside its colours of which it does not say that they are alpha."""
+    return EXTRA_SAMPLES in tags and 0 in numbers(tags[EXTRA_SAMPLES], layout)
 
 
 def _offset(layout: Layout) -> str:
