@@ -404,7 +404,7 @@ def test_spectral_pictures_are_refused():
 
 
 @pytest.mark.parametrize("form", FORMS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(data=st.data())
 def test_a_damaged_file_is_read_or_refused_in_one_line(photo, form, data):
     content = bytearray(in_every_form(photo)[form])

@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 import pytest
+import pyvips
 import tifffile
 from PIL import Image, ImageCms, PngImagePlugin
 
@@ -32,7 +33,7 @@ def test_a_profile_is_kept_byte_for_byte(kind):
 def test_exif_is_kept_as_a_tiff_stream(kind):
     exif = Image.Exif()
     exif[0x010E] = "a ramp"
-    exif[0x0112] = 6
+    exif[0x0131] = "nothing"
     assert extras(kind, exif=exif.tobytes()).exif == exif.tobytes().removeprefix(b"Exif\0\0")
     assert extras(kind).exif == b""
 
@@ -78,16 +79,11 @@ def test_the_unit_of_the_density_of_a_tiff_is_kept(unit):
             assert (found.density, found.density_unit) == (None, "")
 
 
-@pytest.mark.parametrize(
-    ("compression", "name"), [(None, "none"), ("lzw", "lzw"), ("deflate", "deflate"), ("packbits", "packbits")]
-)
-def test_the_compression_of_a_tiff_is_known(compression, name):
-    buffer = io.BytesIO()
-    try:
-        tifffile.imwrite(buffer, np.zeros((16, 16), np.uint8), compression=compression)
-    except ValueError:
-        pytest.skip(f"tifffile cannot write {compression} here")
-    assert open_picture(buffer.getvalue()).info.extras.compression == name
+@pytest.mark.parametrize("compression", ["none", "lzw", "deflate", "packbits", "jpeg"])
+def test_the_compression_of_a_tiff_is_known(compression):
+    image = pyvips.Image.black(16, 16, bands=3).copy(interpretation="srgb")
+    data = image.write_to_buffer(".tif", compression=compression)
+    assert open_picture(data).info.extras.compression == compression
 
 
 def test_other_formats_have_no_compression():

@@ -26,7 +26,7 @@ def write(pages, **options):
 @pytest.mark.parametrize("byteorder", "<>")
 def test_all_tags_equal_those_of_tifffile(bigtiff, byteorder):
     data = write(
-        [{"compression": "lzw", "resolution": (300, 200), "software": "nothing"}] * 3,
+        [{"compression": "deflate", "resolution": (300, 200), "software": "nothing"}] * 3,
         bigtiff=bigtiff,
         byteorder=byteorder,
     )
@@ -42,13 +42,13 @@ def test_all_tags_equal_those_of_tifffile(bigtiff, byteorder):
             }
             assert tiff_tags.numbers(tags[256], layout) == (16,)
             assert tags[305].value == b"nothing\0"
-            assert tiff_tags.compression(tags, layout) == "lzw"
+            assert tiff_tags.compression(tags, layout) == "deflate"
 
 
-def test_reduced_copies_and_masks_are_no_whole_pages():
-    data = write([{}, {"subfiletype": 1}, {}, {"subfiletype": 4}, {"subfiletype": 2}])
+def test_reduced_copies_are_no_whole_pages():
+    data = write([{}, {"subfiletype": 1}, {}, {"subfiletype": 2}])
     stream = io.BytesIO(data)
-    assert tiff_tags.whole_pages(stream, tiff_tags.read_layout(stream), 99) == [0, 2, 4]
+    assert tiff_tags.whole_pages(stream, tiff_tags.read_layout(stream), 99) == [0, 2, 3]
 
 
 def test_a_chain_that_bites_its_tail_ends():
@@ -78,7 +78,7 @@ def test_what_is_no_tiff_has_no_layout(data):
 
 @given(st.data())
 def test_damage_is_passed_over(data):
-    content = bytearray(write([{}, {"compression": "lzw"}], bigtiff=data.draw(st.booleans())))
+    content = bytearray(write([{}, {"compression": "deflate"}], bigtiff=data.draw(st.booleans())))
     for _ in range(data.draw(st.integers(1, 5))):
         content[data.draw(st.integers(4, len(content) - 1))] = data.draw(st.integers(0, 255))
     stream = io.BytesIO(bytes(content[: data.draw(st.integers(16, len(content)))]))
