@@ -75,6 +75,7 @@ class VipsPicture:
             notes=notes,
             extras=replace(
                 extras,
+                text=opened.extras.text,
                 compression=opened.extras.compression,
                 density=extras.density or opened.extras.density,
                 density_unit=extras.density_unit or opened.extras.density_unit,

@@ -9,33 +9,25 @@ import pyvips
 from tintype.image.picture import Extras
 
 _EXIF_PREFIX = b"Exif\0\0"
-_TEXT_PREFIX = "png-comment-"
 
 
 def read_extras(image: pyvips.Image) -> Extras:
-    """Collect profile, Exif, XMP, IPTC, texts of a PNG, and the density where the file states one."""
-    fields = image.get_fields()
+    """Collect profile, Exif, XMP, IPTC, and the density where the file states one."""
     unit: Literal["in", "cm", ""] = ""
-    match image.get("resolution-unit") if "resolution-unit" in fields else "":
+    match image.get("resolution-unit") if image.get_typeof("resolution-unit") else "":
         case "in":
             unit = "in"
         case "cm":
             unit = "cm"
     return Extras(
-        profile=_blob(image, "icc-profile-data", fields),
-        exif=_blob(image, "exif-data", fields).removeprefix(_EXIF_PREFIX),
-        xmp=_blob(image, "xmp-data", fields),
-        iptc=_blob(image, "iptc-data", fields),
-        text=tuple((_keyword(name), str(image.get(name))) for name in fields if name.startswith(_TEXT_PREFIX)),
+        profile=_blob(image, "icc-profile-data"),
+        exif=_blob(image, "exif-data").removeprefix(_EXIF_PREFIX),
+        xmp=_blob(image, "xmp-data"),
+        iptc=_blob(image, "iptc-data"),
         density=(image.xres, image.yres) if unit else None,
         density_unit=unit,
     )
 
 
-def _blob(image: pyvips.Image, name: str, fields: list[str]) -> bytes:
-    return bytes(image.get(name)) if name in fields else b""
-
-
-def _keyword(name: str) -> str:
-    """Of "png-comment-N-KEYWORD"."""
-    return name.removeprefix(_TEXT_PREFIX).partition("-")[2]
+def _blob(image: pyvips.Image, name: str) -> bytes:
+    return bytes(image.get(name)) if image.get_typeof(name) else b""

@@ -12,9 +12,10 @@ from typing import IO, Literal, Protocol, TypeVar, final
 import pyvips
 
 from tintype.errors import ImageError
-from tintype.image import frames, tiff_tags
+from tintype.image import tiff_tags
 from tintype.image.foreign import load_foreign
 from tintype.image.picture import Extras, Limits, Reading
+from tintype.image.png_chunks import read_chunks
 from tintype.image.source import Source, label, open_binary, vips_reason, vips_source
 
 Access = Literal["sequential", "random"]
@@ -27,6 +28,7 @@ _LOADERS = frozenset(
 )
 _PAGED = frozenset({"tiffload", "webpload", "gifload", "heifload"})
 _WHOLE = frozenset({"webpload", "gifload", "heifload", "jxlload", "jp2kload"})
+_SEQUENCES = (b"ftypavis", b"ftypmsf1", b"ftyphevc", b"ftyphevx")
 
 # Operations are never repeated on the same file: the cache of libvips would only keep past pictures in memory.
 pyvips.cache_set_max(0)
@@ -56,7 +58,7 @@ class Opened:
     pages: int = 1
     notes: tuple[str, ...] = ()
     extras: Extras = field(default_factory=Extras)
-    """What libvips does not tell: the compression of a TIFF, the density of a PNG."""
+    """What libvips does not tell: the compression of a TIFF, texts and density of a PNG."""
 
 
 def identify(source: Source, reading: Reading) -> Opened:
@@ -79,15 +81,15 @@ def identify(source: Source, reading: Reading) -> Opened:
             case "tiffload":
                 return _with_page_of_tiff(opener, image, stream, reading)
             case "pngload":
-                facts = frames.png_facts(stream)
-                extras = Extras(density=facts.density, density_unit="cm" if facts.density else "")
-                _check_page(reading.page, facts.frames, reading, opener.name, readable=1)
-                return Opened(opener, image, facts.frames, _page_notes(0, facts.frames, "frame"), extras)
+                found = read_chunks(stream)
+                _check_page(reading.page, found.frames, reading, opener.name, readable=1)
+                extras = Extras(text=found.texts, density=found.density, density_unit="cm" if found.density else "")
+                return Opened(opener, image, found.frames, _page_notes(0, found.frames, "frame"), extras)
             case "heifload":
                 if _field(image, "heif-compression", "av1") != "av1" and (reason := _failure(image)):
                     return _from_foreign(source, reading, reason)
                 opened = _with_page(opener, image, reading, "picture")
-                if frames.is_sequence(stream):
+                if _is_sequence(stream):
                     return Opened(opener, opened.image, opened.pages, ("the first picture of a sequence",))
                 return opened
     return _with_page(opener, image, reading, "frame")
@@ -137,11 +139,17 @@ def _find_loader(source: Source, limits: Limits, stream: IO[bytes]) -> str | Non
     if found == pyvips.ffi.NULL:
         pyvips.vips_lib.vips_error_clear()
         # libvips does not know their brands, but reads their first picture
-        return "heifload" if frames.is_sequence(stream) else None
+        return "heifload" if _is_sequence(stream) else None
     gtype = pyvips.type_from_name(pyvips.ffi.string(found).decode())
     loader = pyvips.nickname_find(gtype).removesuffix("_source")
     loader = "jpegload" if loader == "uhdrload" else loader  # a JPEG with a map of gains, which is for screens
     return loader if loader in _LOADERS else None
+
+
+def _is_sequence(stream: IO[bytes]) -> bool:
+    """Whether a file of the AVIF and HEIF family is an animation."""
+    stream.seek(0)
+    return stream.read(12)[4:] in _SEQUENCES
 
 
 def _from_foreign(source: Source, reading: Reading, reason: str = "not in a known format") -> Opened:

@@ -47,6 +47,8 @@ def image_errors(name: str) -> Iterator[None]:
         yield
     except pyvips.Error as error:
         raise ImageError(f"{name}: not a readable picture ({vips_reason(error)})") from error
+    except UnicodeDecodeError as error:  # libvips passes on what a damaged file says in its own bytes
+        raise ImageError(f"{name}: not a readable picture (damaged)") from error
     except OSError as error:
         raise ImageError(f"{name}: cannot be read ({error.strerror or printable(str(error))[:200]})") from error
 
