@@ -25,7 +25,7 @@ from typing import Literal, NamedTuple
 
 from tintype.data.arrays import array_names, count_pictures
 from tintype.errors import DataError, UsageError
-from tintype.image.file import PICTURE_SUFFIXES, find_pictures
+from tintype.image.file import find_pictures, picture_suffix
 from tintype.recipe.schema import ColourData, DataSpec, Direction, FoldersData, SideBySideData, UnpairedData
 
 SplitName = Literal["train", "validation", "test"]
@@ -244,7 +244,7 @@ def _folders_with_roles(folder: Path) -> list[tuple[Role, str]]:
 def count_other_files(folder: Path) -> int:
     """Number of visible files below a folder that are no pictures by their suffix."""
     return sum(
-        path.is_file() and path.suffix.lower() not in PICTURE_SUFFIXES
+        path.is_file() and not picture_suffix(path)
         for path in folder.rglob("*")
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )

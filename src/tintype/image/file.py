@@ -1,32 +1,138 @@
 """Picture files: the only door between a file and an array of display space, in both directions.
 
-What stands behind it: `decode` reads through libvips and `encode` writes; `picture` holds the plain data that they
-share. What the numbers mean to a network is the business of `codec`.
+What stands behind it: `decode` reads through libvips, `fits` reads FITS, and `encode` writes; `picture` holds the plain
+data that they share. What the numbers mean to a network is the business of `codec`.
 """
 
 from __future__ import annotations
 
+import bz2
+import zlib
 from pathlib import Path
+from typing import IO
 
-from tintype.image.decode import read_header, read_image, read_thumbnail
+import numpy as np
+
+from tintype.image.decode import VipsPicture
 from tintype.image.encode import write_image
-from tintype.image.picture import DecodedImage, ImageHeader
+from tintype.image.picture import (
+    STRIP_PIXELS,
+    DecodedImage,
+    ImageHeader,
+    OpenPicture,
+    Reading,
+    to_samples,
+)
+from tintype.image.source import Source, image_errors, label, open_binary
 
 __all__ = [
     "PICTURE_SUFFIXES",
     "DecodedImage",
     "ImageHeader",
     "find_pictures",
+    "open_picture",
+    "picture_suffix",
     "read_header",
     "read_image",
     "read_thumbnail",
     "write_image",
 ]
 
-PICTURE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".webp", ".gif", ".avif", ".heic", ".heif"}
-)
-"""Lower-case suffixes of the files in a folder that are taken for pictures."""
+_FITS_SUFFIXES = frozenset({stem + end for stem in (".fits", ".fit", ".fts") for end in ("", ".gz", ".bz2")})
+PICTURE_SUFFIXES = _FITS_SUFFIXES | {
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".tif", ".tiff", ".webp", ".gif", ".svg"),
+    *(".avif", ".avifs", ".heic", ".heif", ".hif"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".bmp", ".dib", ".tga", ".jp2", ".j2k", ".psd"),
+}
+"""Lower-case suffixes of the files in a folder that are taken for pictures; see `picture_suffix`."""
+
+_FITS_START = b"SIMPLE  ="
+_BZIP2_BLOCK = 2**20
+
+
+def open_picture(source: Source, reading: Reading = Reading()) -> OpenPicture:
+    """Open a picture file, or the bytes of one, whatever its suffix says.
+
+    Integer samples are divided by the largest value that they can have; float samples are taken to be sRGB-encoded in
+    [0, 1] already and are clipped to it. A profile that cannot be used is ignored, which a note says.
+
+    Raises:
+        ImageError: The file is missing, no picture, beyond the limits, neither grey nor colour, or has no such page.
+            That it is damaged or cut short may turn out only when its pixels are asked for.
+    """
+    with image_errors(label(source)), open_binary(source, reading.limits) as stream:
+        fits = _holds_fits(stream)
+    if fits:
+        from tintype.image.fits import open_fits
+
+        return open_fits(source, reading)
+    return VipsPicture(source, reading)
+
+
+def read_image(source: Source, reading: Reading = Reading()) -> DecodedImage:
+    """Decode a picture file, or the bytes of one, to display space.
+
+    Raises:
+        ImageError: As for `open_picture`, or the file is damaged or cut short.
+    """
+    picture = open_picture(source, reading)
+    info = picture.info
+    pixels = np.empty((info.height, info.width, info.channels), np.float32)
+    alpha = np.empty((info.height, info.width), np.float32) if info.has_alpha else None
+    for strip in picture.strips(max(1, STRIP_PIXELS // info.width)):
+        rows = slice(strip.top, strip.top + strip.pixels.shape[0])
+        pixels[rows] = strip.pixels
+        if alpha is not None:
+            alpha[rows] = 1 if strip.alpha is None else strip.alpha
+    return DecodedImage(
+        pixels=pixels,
+        alpha=alpha,
+        bits=info.bits,
+        format=info.format,
+        path=info.path,
+        floating=info.floating,
+        extras=info.extras,
+    )
+
+
+def read_header(path: Path | str) -> ImageHeader:
+    """Read size, depth and format of a picture file.
+
+    Raises:
+        ImageError: As for `open_picture`.
+    """
+    picture = open_picture(path)
+    if isinstance(picture, VipsPicture):
+        return picture.header
+    info = picture.info
+    space = "b-w" if info.channels == 1 else "srgb"
+    return ImageHeader(info.width, info.height, info.channels + info.has_alpha, info.bits, info.format, space)
+
+
+def read_thumbnail(path: Path | str, shorter_side: int) -> np.ndarray:
+    """Decode a picture at reduced (or enlarged) size, faster than `read_image` and `resize`.
+
+    Args:
+        path: The picture file.
+        shorter_side: Pixels of the shorter side of the result; the aspect is kept.
+
+    Returns:
+        uint8 `h w c`, sRGB-encoded, c is 1 or 3, antialiased; alpha is left out.
+
+    Raises:
+        ImageError: As for `read_image`.
+    """
+    picture = open_picture(path)
+    if isinstance(picture, VipsPicture):
+        return picture.thumbnail(shorter_side)
+    scale = shorter_side / min(picture.info.height, picture.info.width)
+    return to_samples(picture.reduced(round(picture.info.height * scale), round(picture.info.width * scale)), 8)
+
+
+def picture_suffix(path: Path) -> str:
+    """The suffix that makes a file a picture, lower-case and with that of its compression: "" where there is none."""
+    suffixes = [suffix.lower() for suffix in path.suffixes[-2:]]
+    return next((suffix for suffix in ("".join(suffixes), *suffixes[-1:]) if suffix in PICTURE_SUFFIXES), "")
 
 
 def find_pictures(folder: Path | str) -> list[Path]:
@@ -35,7 +141,20 @@ def find_pictures(folder: Path | str) -> list[Path]:
     return sorted(
         path
         for path in root.rglob("*")
-        if path.suffix.lower() in PICTURE_SUFFIXES
+        if picture_suffix(path)
         and not any(part.startswith(".") for part in path.relative_to(root).parts)
         and path.is_file()
     )
+
+
+def _holds_fits(stream: IO[bytes]) -> bool:
+    head = stream.read(512)
+    try:
+        if head.startswith(b"\x1f\x8b"):
+            head = zlib.decompressobj(31).decompress(head, len(_FITS_START))
+        elif head.startswith(b"BZh"):
+            # nothing of a block comes out before all of it went in
+            head = bz2.BZ2Decompressor().decompress(head + stream.read(_BZIP2_BLOCK), len(_FITS_START))
+    except (zlib.error, OSError):
+        return False
+    return head.startswith(_FITS_START)

@@ -117,6 +117,8 @@ class Limits:
     """What a file may at most be; checked before it is decoded."""
 
     pixels: int = 1_000_000_000
+    pixels_in_memory: int = 2**28
+    """Of a picture that can only be decoded as a whole: interlaced PNG, progressive JPEG, WebP, GIF, AVIF, ..."""
     bytes: int = 16 * 2**30
     frames: int = 10_000
 

@@ -25,9 +25,7 @@ def resize(pixels: np.ndarray, height: int, width: int, kernel: Kernel = "lanczo
     rows, columns, channels = pixels.shape
     if (rows, columns) == (height, width):
         return pixels
-    image = pyvips.Image.new_from_array(np.ascontiguousarray(pixels, dtype=np.float32))
-    if height < rows or width < columns:  # gap=4: up to 8 times the kernel sees the pixels, beyond that averaged blocks
-        image = image.resize(min(1, width / columns), vscale=min(1, height / rows), kernel=kernel, gap=4)
+    image = shrink(pyvips.Image.new_from_array(np.ascontiguousarray(pixels, dtype=np.float32)), height, width, kernel)
     if height > rows or width > columns:
         # not with libvips' own resize, which moves an enlarged picture by half a pixel of the result
         image = image.affine(
@@ -41,3 +39,11 @@ def resize(pixels: np.ndarray, height: int, width: int, kernel: Kernel = "lanczo
             extend="copy",
         )
     return image.numpy().reshape(height, width, channels)
+
+
+def shrink(image: pyvips.Image, height: int, width: int, kernel: Kernel = "lanczos3") -> pyvips.Image:
+    """The part of `resize` that makes smaller, for images of any size: it needs one pass from top to bottom."""
+    if height >= image.height and width >= image.width:
+        return image
+    # gap=4: up to 8 times the kernel sees the pixels, beyond that averaged blocks
+    return image.resize(min(1, width / image.width), vscale=min(1, height / image.height), kernel=kernel, gap=4)

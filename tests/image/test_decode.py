@@ -1,0 +1,462 @@
+"""Picture files to display space: against Pillow and tifffile, strip by strip, and what damaged files lead to."""
+
+from __future__ import annotations
+
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvips
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from tintype.errors import ImageError
+from tintype.image.file import open_picture, read_header, read_image, read_thumbnail
+from tintype.image.resize import resize
+
+HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
+SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.fixture(scope="module")
+def photo():
+    with Image.open(HUBBLE) as image:
+        return image.convert("RGB").crop((40, 30, 160, 110))
+
+
+def encode(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def as_display(image):
+    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
+
+
+def display_p3(image):
+    """A PNG with an embedded Display P3 profile that shows the same colours."""
+    srgb = pyvips.Image.new_from_array(np.asarray(image)).copy(interpretation="srgb")
+    return srgb.icc_transform("p3", input_profile="srgb").write_to_buffer(".png")
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "options"), [("PNG", {}), ("TIFF", {}), ("JPEG", {"quality": 90}), ("WEBP", {"lossless": True})]
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_pixels_equal_those_of_pillow(photo, kind, options, mode):
+    data = encode(photo.convert(mode), kind, **options)
+    decoded = read_image(data)
+    with Image.open(io.BytesIO(data)) as reference:
+        expected = as_display(reference)
+    assert decoded.pixels.dtype == np.float32
+    np.testing.assert_allclose(decoded.pixels, expected, atol=1e-6)
+    assert (decoded.format, decoded.bits, decoded.alpha, decoded.path) == (kind.lower(), 8, None, None)
+
+
+def test_a_file_says_what_it_is_whatever_its_suffix(photo, tmp_path):
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(encode(photo, "PNG"))
+    assert read_image(path).format == read_header(path).format == "png"
+    assert read_image(str(path)).path == path
+
+
+def test_brackets_in_a_file_name_are_no_options(photo, tmp_path):
+    path = tmp_path / "photo [1]"
+    path.write_bytes(encode(photo, "PNG"))
+    assert read_image(path).width == photo.width
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_orientation_is_applied_once(photo, tmp_path, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / "photo.png"
+    path.write_bytes(encode(photo, "PNG", exif=exif))
+    turned = {
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.swapaxes(0, 1),
+        6: lambda x: np.rot90(x, -1),
+        7: lambda x: x[::-1, ::-1].swapaxes(0, 1),
+        8: lambda x: np.rot90(x),
+    }[orientation](as_display(photo))
+    decoded = read_image(path)
+    np.testing.assert_allclose(decoded.pixels, turned, atol=1e-6)
+    header = read_header(path)
+    assert (header.height, header.width) == (decoded.height, decoded.width) == turned.shape[:2]
+    small = read_thumbnail(path, 40)
+    np.testing.assert_allclose(small / 255, np.clip(resize(turned, *small.shape[:2]), 0, 1), atol=0.05)
+
+
+def test_a_profile_is_converted_to_srgb(photo):
+    data = display_p3(photo)
+    with Image.open(io.BytesIO(data)) as image:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        expected = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"))
+        stored = as_display(image)
+    decoded = read_image(data).pixels
+    np.testing.assert_allclose(decoded, as_display(expected), atol=1.01 / 255)
+    assert np.abs(decoded - stored).max() > 4 / 255
+
+
+def test_an_srgb_profile_leaves_the_pixels_untouched(photo):
+    np.testing.assert_allclose(
+        read_image(encode(photo, "PNG", icc_profile=SRGB_PROFILE)).pixels, as_display(photo), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize(
+    "profile", [b"nonsense" * 40, b"x", SRGB_PROFILE[:200], SRGB_PROFILE.replace(b"para", b"paxa")], ids=range(4)
+)
+def test_a_broken_profile_is_ignored(photo, profile):
+    np.testing.assert_allclose(
+        read_image(encode(photo, "PNG", icc_profile=profile)).pixels, as_display(photo), atol=1e-6
+    )
+
+
+def test_a_colour_profile_in_a_grey_picture_leaves_it_grey(photo):
+    with Image.open(io.BytesIO(display_p3(photo))) as image:
+        profile = image.info["icc_profile"]
+    grey = photo.convert("L")
+    np.testing.assert_allclose(read_image(encode(grey, "PNG", icc_profile=profile)).pixels, as_display(grey), atol=1e-6)
+
+
+def test_cmyk_becomes_srgb():
+    paper, black, cyan = (Image.new("CMYK", (8, 8), ink) for ink in ((0, 0, 0, 0), (0, 0, 0, 255), (255, 0, 0, 0)))
+    mean = [read_image(encode(image, "TIFF")).pixels.mean(axis=(0, 1)) for image in (paper, black, cyan)]
+    assert all(colour.shape == (3,) for colour in mean)
+    assert mean[0].min() > 0.95
+    assert mean[1].max() < 0.25
+    assert mean[2][0] < 0.3 < mean[2][2]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_alpha_is_set_aside_and_leaves_colours_alone(photo, mode):
+    plain = photo.convert(mode[:-1])
+    image = plain.copy()
+    image.putalpha(Image.linear_gradient("L").resize(photo.size))
+    decoded = read_image(encode(image, "PNG"))
+    np.testing.assert_allclose(decoded.pixels, as_display(plain), atol=1e-6)
+    np.testing.assert_allclose(decoded.alpha, np.asarray(image.getchannel("A")) / np.float32(255), atol=1e-6)
+
+
+def test_palettes_are_expanded(photo):
+    indexed = photo.convert("P", palette=Image.Palette.ADAPTIVE)
+    for kind in ("PNG", "GIF"):
+        np.testing.assert_allclose(
+            read_image(encode(indexed, kind)).pixels, as_display(indexed.convert("RGB")), atol=1e-6
+        )
+
+
+def test_the_first_frame_of_an_animation_is_read(photo):
+    red = Image.new("RGB", photo.size, "red")
+    data = encode(red, "GIF", save_all=True, append_images=[photo])
+    decoded = read_image(data)
+    assert decoded.height == photo.height
+    np.testing.assert_allclose(decoded.pixels.mean(axis=(0, 1)), [1, 0, 0], atol=0.01)
+
+
+def test_sixteen_bits_are_kept():
+    ramp = np.arange(0, 65536, 13, dtype=np.uint16)[None]
+    decoded = read_image(encode(Image.fromarray(ramp), "PNG"))
+    assert (decoded.bits, decoded.pixels.shape) == (16, (1, ramp.size, 1))
+    np.testing.assert_allclose(decoded.pixels[..., 0], ramp / 65535, atol=1e-7)
+
+
+def test_float_samples_are_taken_as_they_are_and_clipped():
+    samples = np.array([[-0.5, 0.0, 0.25, 1.0, 7.0, np.nan]], dtype=np.float32)
+    decoded = read_image(encode(Image.fromarray(samples), "TIFF"))
+    assert decoded.bits == 32
+    np.testing.assert_array_equal(decoded.pixels[0, :, 0], [0, 0, 0.25, 1, 1, 0])
+
+
+def test_lab_files_become_srgb(photo):
+    lab = pyvips.Image.new_from_array(np.asarray(photo)).copy(interpretation="srgb").colourspace("lab")
+    np.testing.assert_allclose(read_image(lab.write_to_buffer(".tif")).pixels, as_display(photo), atol=1e-3)
+
+
+def tiff(samples, **options):
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, samples, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("options", [{}, {"planarconfig": "separate"}, {"tile": (16, 32)}, {"bigtiff": True}])
+@pytest.mark.parametrize("byteorder", "<>")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.float32])
+def test_every_layout_of_tiff_gives_the_samples_that_were_written(options, byteorder, dtype):
+    samples = np.random.default_rng(0).random((40, 50, 3))
+    if dtype != np.float32:
+        samples = np.rint(samples * np.iinfo(dtype).max)
+    samples = samples.astype(dtype)
+    stored = samples.transpose(2, 0, 1) if "planarconfig" in options else samples
+    decoded = read_image(tiff(stored, photometric="rgb", byteorder=byteorder, **options))
+    assert (decoded.bits, decoded.floating) == (samples.dtype.itemsize * 8, dtype == np.float32)
+    scale = 1 if decoded.floating else np.iinfo(dtype).max
+    np.testing.assert_allclose(decoded.pixels, samples / scale, atol=1e-7)
+
+
+def test_negative_samples_of_signed_tiff_are_black():
+    decoded = read_image(tiff(np.array([[-5, 0, 32767]], np.int16), photometric="minisblack"))
+    np.testing.assert_array_equal(decoded.pixels[0, :, 0], [0, 0, 1])
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_fewer_than_eight_bits_count_as_eight(bits):
+    levels = np.tile(np.arange(2**bits, dtype=np.uint8), (3, 2))
+    image = Image.fromarray(np.repeat(levels[:, :, None] * (255 // (2**bits - 1)), 3, axis=2)).quantize(2**bits)
+    decoded = read_image(encode(image, "PNG", bits=bits))
+    assert decoded.bits == 8
+    np.testing.assert_allclose(decoded.pixels[..., :1], levels[..., None] / (2**bits - 1), atol=1e-6)
+
+
+def test_a_transparent_colour_of_a_palette_becomes_alpha():
+    image = Image.new("P", (4, 1))
+    image.putpalette([255, 0, 0, 0, 255, 0, 0, 0, 255])
+    image.putdata([0, 1, 2, 1])
+    decoded = read_image(encode(image, "PNG", transparency=1))
+    np.testing.assert_array_equal(decoded.alpha, [[1, 0, 1, 0]])
+
+
+def test_associated_alpha_is_divided_out():
+    samples = np.array([[[64, 32, 0, 128]]], np.uint8)
+    decoded = read_image(tiff(samples, photometric="rgb", extrasamples=["assocalpha"]))
+    np.testing.assert_allclose(decoded.pixels[0, 0], [0.5, 0.25, 0], atol=2 / 255)
+    np.testing.assert_allclose(decoded.alpha, 128 / 255)
+
+
+def test_inverted_cmyk_of_adobe_looks_like_what_pillow_shows(photo):
+    flat = Image.new("CMYK", (16, 16), (200, 20, 40, 10))
+    jpeg, plain = read_image(encode(flat, "JPEG", quality=95)), read_image(encode(flat, "TIFF"))
+    np.testing.assert_allclose(jpeg.pixels, plain.pixels, atol=0.02)
+
+
+def test_a_profile_is_honoured_by_float_samples_too(photo):
+    with Image.open(io.BytesIO(display_p3(photo))) as image:
+        samples, profile = np.asarray(image), image.info["icc_profile"]
+    floating = read_image(tiff(samples / np.float32(255), photometric="rgb", iccprofile=profile))
+    deep = read_image(tiff(samples.astype(np.uint16) * 257, photometric="rgb", iccprofile=profile))
+    assert (floating.floating, floating.bits, deep.bits) == (True, 32, 16)
+    np.testing.assert_array_equal(floating.pixels, deep.pixels)
+    assert np.abs(floating.pixels - samples / 255).max() > 4 / 255
+
+
+# --- strips and reduced copies ---------------------------------------------------------------------------------------
+
+
+def in_every_form(photo):
+    """The photo, or what is like it, in the forms that take different ways through the reader."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    alpha = photo.copy()
+    alpha.putalpha(Image.linear_gradient("L").resize(photo.size))
+    deep = (np.asarray(photo).astype(np.uint16) * 257)[::-1]
+    return {
+        "jpeg": encode(photo, "JPEG"),
+        "turned": encode(photo, "JPEG", exif=exif),
+        "progressive": encode(photo, "JPEG", progressive=True),
+        "p3": display_p3(photo),
+        "grey": encode(photo.convert("L"), "PNG"),
+        "alpha": encode(alpha, "PNG"),
+        "cmyk": encode(photo.convert("CMYK"), "TIFF"),
+        "webp": encode(photo, "WEBP"),
+        "avif": encode(photo, "AVIF"),
+        "gif": encode(photo.convert("P"), "GIF"),
+        "deep": tiff(deep, photometric="rgb", tile=(16, 16)),
+        "float": tiff(np.asarray(photo, np.float32) / 200 - 0.1, photometric="rgb"),
+    }
+
+
+FORMS = ["jpeg", "turned", "progressive", "p3", "grey", "alpha", "cmyk", "webp", "avif", "gif", "deep", "float"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_strips_of_any_height_make_the_picture_and_can_be_read_again(photo, form):
+    picture = open_picture(in_every_form(photo)[form])
+    info = picture.info
+    whole = next(iter(picture.strips(info.height)))
+    assert whole.pixels.shape == (info.height, info.width, info.channels)
+    assert (whole.alpha is not None) == info.has_alpha
+    for rows in (1, 7, 64):
+        strips = list(picture.strips(rows))
+        assert [strip.top for strip in strips] == list(range(0, info.height, rows))
+        np.testing.assert_array_equal(np.concatenate([strip.pixels for strip in strips]), whole.pixels)
+        if info.has_alpha:
+            np.testing.assert_array_equal(np.concatenate([strip.alpha for strip in strips]), whole.alpha)
+
+
+@pytest.mark.parametrize("size", [(10, 17), (3, 90), (70, 33), (200, 300), (200, 20)])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_reduced_copy_equals_the_resized_picture(photo, form, size):
+    data = in_every_form(photo)[form]
+    reduced = open_picture(data).reduced(*size)
+    assert reduced.dtype == np.float32
+    np.testing.assert_allclose(reduced, np.clip(resize(read_image(data).pixels, *size), 0, 1), atol=2e-6)
+
+
+def test_a_deep_picture_is_not_reduced_in_eight_bits():
+    ramp = np.tile(np.linspace(30000, 30200, 64).astype(np.uint16), (64, 1))
+    reduced = open_picture(tiff(ramp, photometric="minisblack")).reduced(32, 32)
+    assert len(np.unique(np.rint(reduced[16] * 65535))) == 32
+
+
+def test_values_beyond_white_are_told_once_they_were_met(photo):
+    picture = open_picture(in_every_form(photo)["float"])
+    assert picture.info.notes == ()
+    for _ in picture.strips(16):
+        pass
+    assert picture.info.notes == ("values outside [0, 1] were clipped",)
+
+
+def test_a_large_picture_is_read_in_little_memory(tmp_path):
+    path = tmp_path / "large.tif"
+    pyvips.Image.black(6000, 6000, bands=3).copy(interpretation="srgb").write_to_file(str(path))
+    script = """
+import resource, sys
+from tintype.image.file import open_picture
+picture = open_picture(sys.argv[1])
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+rows = sum(strip.pixels.shape[0] for strip in picture.strips(40))
+picture.reduced(64, 64)
+print(rows, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+    result = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=True)
+    rows, megabytes = map(int, result.stdout.split())
+    assert rows == 6000
+    assert megabytes < 220  # the picture has 108 MB, its float array 432
+
+
+# --- what cannot be read ---------------------------------------------------------------------------------------------
+
+
+def check_one_line(error, start):
+    message = str(error.value)
+    assert message.startswith(start)
+    assert "\n" not in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WEBP", "GIF"])
+@pytest.mark.parametrize("part", [0.3, 0.9])
+def test_a_truncated_file_is_an_error(photo, tmp_path, kind, part):
+    data = encode(photo, kind)
+    path = tmp_path / "cut"
+    path.write_bytes(data[: int(len(data) * part)])
+    with pytest.raises(ImageError) as error:
+        read_image(path)
+    check_one_line(error, f"{path}: not a readable picture (")
+    with pytest.raises(ImageError) as error:
+        read_thumbnail(path, 20)
+    check_one_line(error, f"{path}: not a readable picture (")
+
+
+@pytest.mark.parametrize("read", [read_image, read_header, lambda path: read_thumbnail(path, 20)])
+def test_what_is_no_picture_is_named(tmp_path, read):
+    (tmp_path / "notes.txt").write_text("not a picture")
+    (tmp_path / "empty.png").touch()
+    for name, reason in (
+        ("notes.txt", "not a readable picture"),
+        ("empty.png", "not a readable picture"),
+        ("missing.png", "cannot be read (No such file or directory)"),
+        (".", "cannot be read (Is a directory)"),
+    ):
+        with pytest.raises(ImageError) as error:
+            read(tmp_path / name)
+        check_one_line(error, f"{tmp_path / name}: {reason}")
+
+
+def test_an_error_does_not_quote_that_of_an_earlier_file(photo):
+    with pytest.raises(ImageError):
+        read_image(encode(photo, "TIFF")[:2000])
+    with pytest.raises(ImageError, match="not in a known format"):
+        read_image(b"nonsense")
+
+
+def test_a_gigantic_picture_is_refused_before_it_is_decoded():
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 40_000, 30_000, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    with pytest.raises(ImageError, match="40000 x 30000 pixels, more than the 1,000,000,000") as error:
+        read_image(data)
+    check_one_line(error, "picture given as bytes: ")
+
+
+def test_spectral_pictures_are_refused():
+    data = pyvips.Image.new_from_array(np.zeros((4, 4, 7), np.uint8)).write_to_buffer(".tif")
+    with pytest.raises(ImageError, match="has 7 channels"):
+        read_image(data)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_a_damaged_file_is_read_or_refused_in_one_line(photo, form, data):
+    content = bytearray(in_every_form(photo)[form])
+    for _ in range(data.draw(st.integers(0, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    content = bytes(content[: data.draw(st.integers(0, len(content)))])
+    for read in (read_image, lambda content: open_picture(content).reduced(9, 9)):
+        try:
+            read(content)
+        except ImageError as error:
+            assert str(error).startswith("picture given as bytes: ")
+            assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4, 5])
+def test_channels_that_are_neither_grey_nor_colour_are_refused(channels):
+    samples = np.zeros((4, 6, channels), np.uint8)
+    data = tiff(samples, photometric="minisblack", planarconfig="contig")
+    if channels == 2:
+        assert "taken for alpha" in open_picture(data).info.notes[0]
+    else:
+        with pytest.raises(ImageError, match=f"has {channels} channels; needed are grey or colour"):
+            open_picture(data)
+
+
+# --- thumbnails ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shorter_side", [16, 57, 200])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "p3", "CMYK", "L", "RGBA", "float"])
+def test_a_thumbnail_looks_like_the_resized_picture(photo, tmp_path, kind, shorter_side):
+    path = tmp_path / "picture"
+    match kind:
+        case "p3":
+            data = display_p3(photo)
+        case "CMYK":
+            data = encode(photo.convert("CMYK"), "TIFF")
+        case "L":
+            data = encode(photo.convert("L"), "PNG")
+        case "RGBA":
+            image = photo.copy()
+            image.putalpha(Image.linear_gradient("L").resize(photo.size))
+            data = encode(image, "PNG")
+        case "float":
+            data = encode(Image.fromarray(as_display(photo)[..., 0]), "TIFF")
+        case _:
+            data = encode(photo, kind)
+    path.write_bytes(data)
+    small = read_thumbnail(path, shorter_side)
+    assert small.dtype == np.uint8
+    assert min(small.shape[:2]) == shorter_side
+    assert small.shape[1] == round(photo.width * shorter_side / photo.height)
+    expected = np.clip(resize(read_image(path).pixels, *small.shape[:2]), 0, 1)
+    assert small.shape == expected.shape
+    assert np.abs(small / 255 - expected).mean() < 0.006
