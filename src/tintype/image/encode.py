@@ -1,75 +1,186 @@
-"""Display space to picture files, through libvips: rounded, never truncated, and whole or not at all."""
+"""Display space to picture files, strip by strip through libvips: rounded, never truncated, whole or not at all.
+
+What a result keeps of its source beside the pixels is decided in `metadata`, which profile it carries in `profile`.
+"""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, final
 
 import numpy as np
 import pyvips
 
 from tintype.atomic import atomic_path
-from tintype.errors import OutputError, UsageError
+from tintype.errors import OutputError
 from tintype.image.decode import vips_reason
-from tintype.image.picture import DecodedImage, to_samples
+from tintype.image.picture import OpenPicture, PictureInfo, Strip, Writing
+from tintype.image.profile import OutputProfile, output_profile, with_profile
+from tintype.image.provenance import Provenance
+from tintype.image.rows import Kind, RowLayout, save_rows
+
+Format = Literal["PNG", "TIFF", "JPEG", "WebP", "AVIF"]
+
+_FORMATS: dict[str, Format] = {
+    ".png": "PNG",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".jpe": "JPEG",
+    ".jfif": "JPEG",
+    ".webp": "WebP",
+    ".avif": "AVIF",
+}
+_DEEPEST = {"PNG": 16, "TIFF": 32, "JPEG": 8, "WebP": 8, "AVIF": 12}
+_CLASSIC_TIFF = 3_900_000_000  # bytes before compression; offsets of 32 bits end at 4.29e9
 
 
-def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Literal[8, 16] | None = None) -> None:
-    """Write a picture; the suffix says as what: .png, .tif, .tiff (8 or 16 bits), .jpg, .jpeg, .webp (8 bits).
+@final
+@dataclass(frozen=True, slots=True)
+class _Samples:
+    """What a sample of the result is."""
 
-    The file appears whole or not at all. Samples are rounded, not truncated; JPEG and WebP have quality 95.
+    bits: int
+    """As the format stores it."""
+    floating: bool
+    alpha: bool
+
+    @property
+    def kind(self) -> Kind:
+        """As libvips is given it."""
+        if self.floating:
+            return "float32"
+        return "uint8" if self.bits == 8 else "uint32" if self.bits == 32 else "uint16"
+
+
+def write_strips(
+    path: Path,
+    strips: Iterator[Strip],
+    info: PictureInfo,
+    *,
+    channels: Literal[1, 3],
+    provenance: Provenance | None = None,
+    writing: Writing = Writing(),
+    open_page: Callable[[int], OpenPicture] | None = None,
+) -> tuple[str, ...]:
+    """Write a picture whose rows come in strips; the suffix says as what.
 
     Args:
         path: The file; its folder must exist. What is there is replaced.
-        image: Display space `h w c` or `h w` in [0, 1], or uint8 or uint16. The alpha of a `DecodedImage` is kept where
-            the format holds it.
-        bits: Bits of a sample, where the format leaves a choice; default: those of the image, 8 for a float array.
+        strips: The result from top to bottom, of the size of `info`.
+        info: The picture that the result was made from: depth, alpha and extras are kept as far as the format can.
+        channels: Of the result.
+        provenance: Written into the file, in place of the mark of an earlier run.
+        writing: Where formats leave a choice.
+        open_page: Opens another page of the source; needed where `writing` keeps them.
+
+    Returns:
+        What the user should hear.
 
     Raises:
+        ImageError: Other pages are to be refused or cannot be kept.
         OutputError: The suffix is unknown, the file cannot be written, or the format cannot hold so large a picture.
-        UsageError: The array is not a picture.
     """
-    path = Path(path)
-    pixels = image.pixels if isinstance(image, DecodedImage) else np.asarray(image)
-    alpha = image.alpha if isinstance(image, DecodedImage) else None
-    deep_image = image.bits > 8 if isinstance(image, DecodedImage) else pixels.dtype == np.uint16
+    file_format = output_format(path)
+    notes: list[str] = []
+    samples = _samples(file_format, info, notes)
+    profile = output_profile(info, channels)
+    notes += [profile.note] if profile.note else []
+    bands = channels + samples.alpha
+    layout = RowLayout(info.width, info.height, bands, samples.kind)
 
+    def save(image: pyvips.Image) -> None:
+        if profile.data:
+            image = with_profile(image, profile.data)
+        target = pyvips.Target.new_to_descriptor(file.fileno())
+        _SAVERS[file_format](image, target, samples, info, writing)
+
+    with atomic_path(path) as temporary, temporary.open("w+b") as file:
+        try:
+            save_rows(layout, (_encoded(strip, samples) for strip in strips), save)
+        except pyvips.Error as error:
+            raise OutputError(f"{path}: cannot be written ({vips_reason(error)})") from error
+    return tuple(notes)
+
+
+def output_format(path: Path) -> Format:
+    """What a suffix stands for.
+
+    Raises:
+        OutputError: Nothing that can be written.
+    """
     suffix = path.suffix.lower()
-    options: dict[str, Any]
-    match suffix:
-        case ".png":
-            deep, options = True, {}
-        case ".tif" | ".tiff":
-            deep, options = True, {"compression": "deflate", "predictor": "horizontal"}
-        case ".jpg" | ".jpeg":
-            deep, options, alpha = False, {"Q": 95, "subsample_mode": "off"}, None
-        case ".webp":
-            deep, options = False, {"Q": 95, "smart_subsample": True}
-        case _:
-            raise OutputError(
-                f"{path}: cannot write {suffix or 'a file without suffix'}; use .png, .tif, .tiff, .jpg, .jpeg or .webp"
-            )
-    samples = to_samples(_as_display(pixels), (bits or (16 if deep_image else 8)) if deep else 8)
-    grey, sixteen = samples.shape[2] == 1, samples.dtype == np.uint16
-    if alpha is not None:
-        samples = np.concatenate((samples, to_samples(alpha[..., None], 16 if sixteen else 8)), axis=2)
-    interpretation = ("grey16" if grey else "rgb16") if sixteen else ("b-w" if grey else "srgb")
-    try:
-        encoded = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation=interpretation)
-        data = encoded.write_to_buffer(suffix, **options)
-    except pyvips.Error as error:
-        raise OutputError(f"{path}: cannot be written ({vips_reason(error)})") from error
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(data)
+    if suffix in (".heic", ".heif"):
+        raise OutputError(f"{path}: cannot write HEIC, for which libvips has no encoder; use .avif, .tif or .png")
+    if suffix not in _FORMATS:
+        raise OutputError(
+            f"{path}: cannot write {suffix or 'a file without suffix'}; "
+            "use .png, .tif, .tiff, .jpg, .jpeg or .webp, .avif, .fits"
+        )
+    return _FORMATS[suffix]
 
 
-def _as_display(pixels: np.ndarray) -> np.ndarray:
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
-        raise UsageError(f"array of shape {pixels.shape} is not a picture; give h w, h w 1 or h w 3")
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels / np.float32(np.iinfo(pixels.dtype).max)
-    if not np.issubdtype(pixels.dtype, np.floating):
-        raise UsageError(f"array of {pixels.dtype} is not a picture; give float in [0, 1], uint8 or uint16")
-    return pixels
+def _samples(file_format: Format, info: PictureInfo, notes: list[str]) -> _Samples:
+    deepest = _DEEPEST[file_format]
+    bits = min(info.bits, deepest)
+    if bits < info.bits and not (file_format == "AVIF" and info.format == "heif"):
+        was = "32-bit float" if info.floating else f"{info.bits} bits"
+        notes.append(f"{was} became {bits}: {file_format} holds no more")
+    alpha = info.has_alpha
+    if alpha and file_format == "JPEG":
+        notes.append("alpha is left out: JPEG holds none")
+        alpha = False
+    return _Samples(bits, info.floating and bits == 32, alpha)
+
+
+def _encoded(strip: Strip, samples: _Samples) -> np.ndarray:
+    """Turn a strip of display space into samples `rows w bands`: rounded, clipped to what they can hold."""
+    pixels = strip.pixels
+    if samples.alpha:
+        alpha = np.ones(pixels.shape[:2], np.float32) if strip.alpha is None else strip.alpha
+        pixels = np.concatenate((pixels, alpha[..., None]), axis=2)
+    if samples.floating:
+        return pixels
+    # float32 cannot tell 2**32 levels apart
+    scaled = pixels * (np.float64 if samples.bits == 32 else np.float32)(2**samples.bits - 1)
+    scaled = np.rint(scaled, out=scaled)
+    encoded = np.clip(scaled, 0, 2**samples.bits - 1, out=scaled).astype(samples.kind)
+    return encoded << 4 if samples.bits == 12 else encoded  # libvips drops the four bits that AVIF does not hold
+
+
+def _save_png(
+    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
+) -> None:
+    image.pngsave_target(target)
+
+
+def _save_jpeg(
+    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
+) -> None:
+    image.jpegsave_target(target, Q=95, subsample_mode="off")
+
+
+def _save_webp(
+    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
+) -> None:
+    image.webpsave_target(target, Q=95, smart_subsample=True, exact=True)
+
+
+def _save_avif(
+    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
+) -> None:
+    image.heifsave_target(target, Q=90, compression="av1", bitdepth=samples.bits, subsample_mode="off")
+
+
+def _save_tiff(
+    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
+) -> None:
+    options: dict[str, Any] = {"compression": "deflate", "predictor": "float" if samples.floating else "horizontal"}
+    image.tiffsave_target(target, **options)
+
+
+_SAVERS = {"PNG": _save_png, "TIFF": _save_tiff, "JPEG": _save_jpeg, "WebP": _save_webp, "AVIF": _save_avif}
