@@ -5,7 +5,6 @@ What a result keeps of its source beside the pixels is decided in `metadata`, wh
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from tintype.atomic import atomic_path
 from tintype.errors import OutputError
 from tintype.image.decode import vips_reason
 from tintype.image.picture import OpenPicture, PictureInfo, Strip, Writing
-from tintype.image.profile import OutputProfile, output_profile, with_profile
+from tintype.image.profile import output_profile, with_profile
 from tintype.image.provenance import Provenance
 from tintype.image.rows import Kind, RowLayout, save_rows
 
@@ -64,7 +63,7 @@ def write_strips(
     *,
     channels: Literal[1, 3],
     provenance: Provenance | None = None,
-    writing: Writing = Writing(),
+    writing: Writing,
     open_page: Callable[[int], OpenPicture] | None = None,
 ) -> tuple[str, ...]:
     """Write a picture whose rows come in strips; the suffix says as what.

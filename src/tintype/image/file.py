@@ -1,7 +1,7 @@
 """Picture files: the only door between a file and an array of display space, in both directions.
 
-What stands behind it: `decode` reads through libvips and `encode` writes, `fits` does both for FITS; `picture` holds the
-plain data that they share. What the numbers mean to a network is the business of `codec`.
+What stands behind it: `decode` reads through libvips and `encode` writes, `fits` does both for FITS; `picture` holds
+the plain data that they share. What the numbers mean to a network is the business of `codec`.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ PICTURE_SUFFIXES = frozenset(
 FITS_SUFFIXES = frozenset({".fits", ".fit", ".fts"})
 """Lower-case suffixes that are written as FITS."""
 
+_WRITING = Writing()
+
 
 def write_picture(
     path: Path | str,
@@ -46,7 +48,7 @@ def write_picture(
     *,
     channels: Literal[1, 3],
     provenance: Provenance | None = None,
-    writing: Writing = Writing(),
+    writing: Writing = _WRITING,
     keeps_luminance: bool = False,
 ) -> tuple[str, ...]:
     """Write a result whose rows come in strips, with all that its source says beside the pixels.
@@ -72,9 +74,9 @@ def write_picture(
     """
     path = Path(path)
     if path.suffix.lower() in FITS_SUFFIXES:
-        from tintype.image import fits
+        from tintype.image.fits import write_fits
 
-        return fits.write_fits(
+        return write_fits(
             path,
             strips,
             source,
@@ -116,7 +118,7 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
         path=image.path,
         extras=image.extras,
     )
-    encode.write_strips(Path(path), _strips(image), info, channels=channels)
+    encode.write_strips(Path(path), _strips(image), info, channels=channels, writing=_WRITING)
 
 
 def _strips(image: DecodedImage) -> Iterator[Strip]:

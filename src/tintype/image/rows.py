@@ -73,7 +73,7 @@ def save_rows(layout: RowLayout, rows: Iterator[np.ndarray], save: Callable[[pyv
         for strip in rows:
             if ended.is_set():
                 break
-            waiting.put(memoryview(np.ascontiguousarray(strip, dtype=layout.kind)).cast("B"))
+            waiting.put(np.ascontiguousarray(strip, dtype=layout.kind).data.cast("B"))
     finally:
         if not ended.is_set():
             waiting.put(memoryview(b""))  # all rows are there, or no more will come: libvips then ends with an error
