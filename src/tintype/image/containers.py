@@ -8,45 +8,39 @@ from __future__ import annotations
 import shutil
 import struct
 import zlib
-from dataclasses import dataclass
-from typing import BinaryIO, final
+from typing import BinaryIO
 
 JPEG_LIMIT = 65_527
 """Bytes of Exif that the segment of a JPEG holds, beside its length and its name."""
 
 
-@final
-@dataclass(frozen=True, slots=True)
-class Additions:
-    """What is put in; empty: nothing."""
+def add_to_jpeg(source: BinaryIO, target: BinaryIO, exif: bytes, *, has_density: bool) -> None:
+    """Copy a JPEG with Exif behind its JFIF segment.
 
-    exif: bytes
-    iptc: bytes
-    """IPTC-IIM as it is, without a wrapper."""
-    has_density: bool
-    """The density that libvips has written is known; otherwise it is taken out."""
-
-
-def add_to_jpeg(source: BinaryIO, target: BinaryIO, additions: Additions) -> None:
-    """Copy a JPEG with Exif behind its JFIF segment."""
+    Args:
+        source: What libvips has written.
+        target: Open for writing.
+        exif: A TIFF stream of at most `JPEG_LIMIT` bytes; empty: none.
+        has_density: The density that libvips has written is known; otherwise it is taken out.
+    """
     start = source.read(4)
     if start[2:] == b"\xff\xe0":  # JFIF: marker, length, "JFIF\0", version, unit, density across and down, thumbnail
         length = source.read(2)
         body = source.read(int.from_bytes(length, "big") - 2)
-        if not additions.has_density:
+        if not has_density:
             body = body[:7] + struct.pack(">BHH", 0, 1, 1) + body[12:]
         target.write(start + length + body)
     else:
         target.write(start[:2])
         source.seek(2)
-    if additions.exif:
-        segment = b"Exif\0\0" + additions.exif
+    if exif:
+        segment = b"Exif\0\0" + exif
         target.write(b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment)
     shutil.copyfileobj(source, target)
 
 
-def add_to_png(source: BinaryIO, target: BinaryIO, additions: Additions) -> None:
-    """Copy a PNG with Exif and IPTC before its pixels."""
+def add_to_png(source: BinaryIO, target: BinaryIO, exif: bytes, iptc: bytes, *, has_density: bool) -> None:
+    """Copy a PNG with Exif and IPTC before its pixels; see `add_to_jpeg`."""
     target.write(source.read(8))
     while True:
         head = source.read(8)
@@ -54,22 +48,22 @@ def add_to_png(source: BinaryIO, target: BinaryIO, additions: Additions) -> None
         if kind == b"IDAT":
             break
         body = source.read(length + 4)
-        if kind != b"pHYs" or additions.has_density:
+        if kind != b"pHYs" or has_density:
             target.write(head + body)
-    if additions.exif:
-        target.write(_png_chunk(b"eXIf", additions.exif))
-    if additions.iptc:  # the form of ImageMagick, which other tools read too
-        listing = f"\niptc\n{len(additions.iptc):8}\n{additions.iptc.hex()}\n"
+    if exif:
+        target.write(_png_chunk(b"eXIf", exif))
+    if iptc:  # the form of ImageMagick, which other tools read too
+        listing = f"\niptc\n{len(iptc):8}\n{iptc.hex()}\n"
         target.write(_png_chunk(b"zTXt", b"Raw profile type iptc\0\0" + zlib.compress(listing.encode())))
     target.write(head)
     shutil.copyfileobj(source, target)
 
 
-def add_to_webp(source: BinaryIO, target: BinaryIO, additions: Additions, width: int, height: int) -> None:
-    """Copy a WebP with Exif behind its pixels."""
+def add_to_webp(source: BinaryIO, target: BinaryIO, exif: bytes, width: int, height: int) -> None:
+    """Copy a WebP with Exif behind its pixels; see `add_to_jpeg`."""
     size = source.seek(0, 2)
     source.seek(12)
-    if not additions.exif:
+    if not exif:
         source.seek(0)
         shutil.copyfileobj(source, target)
         return
@@ -88,32 +82,11 @@ def add_to_webp(source: BinaryIO, target: BinaryIO, additions: Additions, width:
             break
         target.write(struct.pack("<4sI", kind, length))
         _copy(source, target, length + length % 2)
-    target.write(struct.pack("<4sI", b"EXIF", len(additions.exif)) + additions.exif + bytes(len(additions.exif) % 2))
+    target.write(struct.pack("<4sI", b"EXIF", len(exif)) + exif + bytes(len(exif) % 2))
     shutil.copyfileobj(source, target)
     total = target.tell()
     target.seek(0)
     target.write(b"RIFF" + struct.pack("<I", total - 8) + b"WEBP")
-
-
-def iptc_records(data: bytes) -> bytes:
-    """Return the IPTC-IIM records of what a file calls IPTC: bare as in TIFF, or wrapped by Photoshop as in JPEG."""
-    if not data.startswith(b"Photoshop 3.0\0"):
-        return data if data.startswith(b"\x1c") else b""
-    at = 14
-    while data[at : at + 4] == b"8BIM" and at + 12 <= len(data):
-        kind, name = struct.unpack_from(">HB", data, at + 4)
-        at += 6 + (name + 2) // 2 * 2
-        length = int.from_bytes(data[at : at + 4], "big")
-        if kind == 0x0404:
-            return data[at + 4 : at + 4 + length]
-        at += 4 + (length + 1) // 2 * 2
-    return b""
-
-
-def photoshop_wrapper(records: bytes) -> bytes:
-    """Wrap IPTC-IIM records as JPEG wants them."""
-    head = b"Photoshop 3.0\0" + b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(records))
-    return head + records + bytes(len(records) % 2)
 
 
 def _png_chunk(kind: bytes, body: bytes) -> bytes:

@@ -1,27 +1,33 @@
 """Display space to picture files, strip by strip through libvips: rounded, never truncated, whole or not at all.
 
-What a result keeps of its source beside the pixels is decided in `metadata`, which profile it carries in `profile`.
+What a result carries of its source beside the pixels is decided in `carried`, its profile in `profile`; how libvips is
+asked to write each format, in `savers`; what becomes of other pages, in `pages`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import BinaryIO, Literal
 
 import numpy as np
 import pyvips
 
 from tintype.atomic import atomic_path
 from tintype.errors import OutputError
+from tintype.image import containers
+from tintype.image.carried import Carried, Format, attach, carry
 from tintype.image.decode import vips_reason
-from tintype.image.picture import OpenPicture, PictureInfo, Strip, Writing
-from tintype.image.profile import output_profile, with_profile
+from tintype.image.exif import into_tiff
+from tintype.image.pages import OpenPage, other_pages
+from tintype.image.picture import PictureInfo, Strip, Writing
+from tintype.image.profile import OutputProfile, from_srgb, output_profile, with_profile
 from tintype.image.provenance import Provenance
-from tintype.image.rows import Kind, RowLayout, save_rows
-
-Format = Literal["PNG", "TIFF", "JPEG", "WebP", "AVIF"]
+from tintype.image.rows import RowLayout, save_rows
+from tintype.image.savers import Samples, choose_samples, save
 
 _FORMATS: dict[str, Format] = {
     ".png": "PNG",
@@ -34,26 +40,6 @@ _FORMATS: dict[str, Format] = {
     ".webp": "WebP",
     ".avif": "AVIF",
 }
-_DEEPEST = {"PNG": 16, "TIFF": 32, "JPEG": 8, "WebP": 8, "AVIF": 12}
-_CLASSIC_TIFF = 3_900_000_000  # bytes before compression; offsets of 32 bits end at 4.29e9
-
-
-@final
-@dataclass(frozen=True, slots=True)
-class _Samples:
-    """What a sample of the result is."""
-
-    bits: int
-    """As the format stores it."""
-    floating: bool
-    alpha: bool
-
-    @property
-    def kind(self) -> Kind:
-        """As libvips is given it."""
-        if self.floating:
-            return "float32"
-        return "uint8" if self.bits == 8 else "uint32" if self.bits == 32 else "uint16"
 
 
 def write_strips(
@@ -62,9 +48,9 @@ def write_strips(
     info: PictureInfo,
     *,
     channels: Literal[1, 3],
-    provenance: Provenance | None = None,
     writing: Writing,
-    open_page: Callable[[int], OpenPicture] | None = None,
+    provenance: Provenance | None = None,
+    open_page: OpenPage | None = None,
 ) -> tuple[str, ...]:
     """Write a picture whose rows come in strips; the suffix says as what.
 
@@ -73,8 +59,8 @@ def write_strips(
         strips: The result from top to bottom, of the size of `info`.
         info: The picture that the result was made from: depth, alpha and extras are kept as far as the format can.
         channels: Of the result.
-        provenance: Written into the file, in place of the mark of an earlier run.
         writing: Where formats leave a choice.
+        provenance: Written into the file, in place of the mark of an earlier run.
         open_page: Opens another page of the source; needed where `writing` keeps them.
 
     Returns:
@@ -86,23 +72,45 @@ def write_strips(
     """
     file_format = output_format(path)
     notes: list[str] = []
-    samples = _samples(file_format, info, notes)
+    before, after = other_pages(info, writing, file_format, open_page, channels, notes)
+    page_count = 1 + len(before) + len(after)
+    samples = choose_samples(file_format, info, notes)
     profile = output_profile(info, channels)
-    notes += [profile.note] if profile.note else []
-    bands = channels + samples.alpha
-    layout = RowLayout(info.width, info.height, bands, samples.kind)
+    if profile.note:
+        notes.append(profile.note)
+    carried = carry(file_format, info, provenance, notes)
 
-    def save(image: pyvips.Image) -> None:
-        if profile.data:
-            image = with_profile(image, profile.data)
-        target = pyvips.Target.new_to_descriptor(file.fileno())
-        _SAVERS[file_format](image, target, samples, info, writing)
+    given = replace(samples, bits=16) if profile.by_libvips else samples
+    layout = RowLayout(info.width, info.height * page_count, channels + samples.alpha, given.kind)
+    pages = chain(*(page.strips() for page in before), strips, *(page.strips() for page in after))
+    rows = (_encoded(strip, given, profile) for strip in pages)
 
-    with atomic_path(path) as temporary, temporary.open("w+b") as file:
+    def write(file: BinaryIO) -> None:
+        def work(image: pyvips.Image) -> None:
+            if profile.by_libvips:
+                image = _converted(image, profile.data, channels, samples)
+            if profile.data:
+                image = with_profile(image, profile.data)
+            image = attach(image, file_format, carried, info.extras.density)
+            target = pyvips.Target.new_to_descriptor(file.fileno())
+            save(file_format, image, target, samples, info, writing, page_count)
+
         try:
-            save_rows(layout, (_encoded(strip, samples) for strip in strips), save)
+            save_rows(layout, rows, work)
         except pyvips.Error as error:
             raise OutputError(f"{path}: cannot be written ({vips_reason(error)})") from error
+
+    with atomic_path(path) as temporary, temporary.open("w+b") as file:
+        if file_format in ("TIFF", "AVIF"):
+            write(file)
+            if file_format == "TIFF":
+                blocks = [*(page.exif for page in before), carried.exif, *(page.exif for page in after)]
+                into_tiff(file, blocks, has_density=info.extras.density is not None)
+        else:
+            with tempfile.TemporaryFile(dir=path.parent) as plain:  # without a name: nothing is left of it, ever
+                write(plain)
+                plain.seek(0)
+                _complete(file_format, plain, file, carried, info)
     return tuple(notes)
 
 
@@ -123,22 +131,9 @@ def output_format(path: Path) -> Format:
     return _FORMATS[suffix]
 
 
-def _samples(file_format: Format, info: PictureInfo, notes: list[str]) -> _Samples:
-    deepest = _DEEPEST[file_format]
-    bits = min(info.bits, deepest)
-    if bits < info.bits and not (file_format == "AVIF" and info.format == "heif"):
-        was = "32-bit float" if info.floating else f"{info.bits} bits"
-        notes.append(f"{was} became {bits}: {file_format} holds no more")
-    alpha = info.has_alpha
-    if alpha and file_format == "JPEG":
-        notes.append("alpha is left out: JPEG holds none")
-        alpha = False
-    return _Samples(bits, info.floating and bits == 32, alpha)
-
-
-def _encoded(strip: Strip, samples: _Samples) -> np.ndarray:
+def _encoded(strip: Strip, samples: Samples, profile: OutputProfile) -> np.ndarray:
     """Turn a strip of display space into samples `rows w bands`: rounded, clipped to what they can hold."""
-    pixels = strip.pixels
+    pixels = strip.pixels if profile.numbers is None else profile.numbers.from_srgb(strip.pixels)
     if samples.alpha:
         alpha = np.ones(pixels.shape[:2], np.float32) if strip.alpha is None else strip.alpha
         pixels = np.concatenate((pixels, alpha[..., None]), axis=2)
@@ -146,40 +141,29 @@ def _encoded(strip: Strip, samples: _Samples) -> np.ndarray:
         return pixels
     # float32 cannot tell 2**32 levels apart
     scaled = pixels * (np.float64 if samples.bits == 32 else np.float32)(2**samples.bits - 1)
-    scaled = np.rint(scaled, out=scaled)
+    np.rint(scaled, out=scaled)
     encoded = np.clip(scaled, 0, 2**samples.bits - 1, out=scaled).astype(samples.kind)
     return encoded << 4 if samples.bits == 12 else encoded  # libvips drops the four bits that AVIF does not hold
 
 
-def _save_png(
-    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
-) -> None:
-    image.pngsave_target(target)
+def _converted(image: pyvips.Image, profile: bytes, channels: int, samples: Samples) -> pyvips.Image:
+    """Convert 16-bit rows to a profile by libvips, and to the bits of the result."""
+    colours = from_srgb(image.extract_band(0, n=channels), profile)
+    joined = colours.bandjoin(image[channels]) if samples.alpha else colours
+    if samples.bits == 16:
+        return joined
+    levels = (joined * ((2**samples.bits - 1) / 65535)).rint()
+    if samples.bits == 12:
+        return (levels * 16).cast("ushort").copy(interpretation="rgb16" if channels == 3 else "grey16")
+    return levels.cast("uchar").copy(interpretation="srgb" if channels == 3 else "b-w")
 
 
-def _save_jpeg(
-    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
-) -> None:
-    image.jpegsave_target(target, Q=95, subsample_mode="off")
-
-
-def _save_webp(
-    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
-) -> None:
-    image.webpsave_target(target, Q=95, smart_subsample=True, exact=True)
-
-
-def _save_avif(
-    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
-) -> None:
-    image.heifsave_target(target, Q=90, compression="av1", bitdepth=samples.bits, subsample_mode="off")
-
-
-def _save_tiff(
-    image: pyvips.Image, target: pyvips.Target, samples: _Samples, info: PictureInfo, writing: Writing
-) -> None:
-    options: dict[str, Any] = {"compression": "deflate", "predictor": "float" if samples.floating else "horizontal"}
-    image.tiffsave_target(target, **options)
-
-
-_SAVERS = {"PNG": _save_png, "TIFF": _save_tiff, "JPEG": _save_jpeg, "WebP": _save_webp, "AVIF": _save_avif}
+def _complete(file_format: Format, plain: BinaryIO, file: BinaryIO, carried: Carried, info: PictureInfo) -> None:
+    has_density = info.extras.density is not None
+    match file_format:
+        case "JPEG":
+            containers.add_to_jpeg(plain, file, carried.exif, has_density=has_density)
+        case "PNG":
+            containers.add_to_png(plain, file, carried.exif, carried.iptc, has_density=has_density)
+        case "WebP":
+            containers.add_to_webp(plain, file, carried.exif, info.width, info.height)

@@ -27,6 +27,7 @@ from tintype.image.tiff import (
     integer,
     read_directory,
     read_header,
+    reader,
     text,
     translated,
 )
@@ -128,11 +129,7 @@ def into_tiff(file: BinaryIO, blocks: list[bytes], *, has_density: bool) -> None
         blocks: What `revise` has returned; empty: the page has none.
         has_density: The resolution that libvips has written is known; otherwise it is taken out.
     """
-
-    def read_at(at: int, length: int) -> bytes:
-        file.seek(at)
-        return file.read(length)
-
+    read_at = reader(file)
     layout, at, pointer_at = read_header(read_at)
     for block in blocks:
         page = read_directory(read_at, layout, at, limit=2**31)

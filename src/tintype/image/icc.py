@@ -1,9 +1,8 @@
 """RGB profiles of three primaries and three curves, in floating point.
 
-Working spaces and screens have such profiles: Adobe RGB, Display P3, ProPhoto, Rec. 2020. The engine of libvips works on
-a grid, which costs up to 100 of 65,535 levels in the shadows; what is here costs less than one. Profiles with tables of
-several dimensions, of printers and scanners, are left to libvips. Source: ICC.1:2022 (profile version 4.4) and, for
-what it calls legacy, ICC.1:2001-04.
+Working spaces and screens have such profiles: Adobe RGB, Display P3, ProPhoto, Rec. 2020. The engine of libvips works
+on a grid, which costs up to 100 of 65,535 levels in the shadows; what is here costs less than one. Profiles with tables
+of several dimensions, of printers and scanners, are left to libvips. Source: ICC.1:2022 (profile version 4.4).
 """
 
 from __future__ import annotations
@@ -98,7 +97,8 @@ def _curve(tag: bytes) -> np.ndarray:
         return np.interp(_STEPS, np.linspace(0, 1, count), values)
     kind = {b"para": struct.unpack_from(">H", tag, 8)[0]}[tag[:4]]
     count = {0: 1, 1: 3, 2: 4, 3: 5, 4: 7}[kind]
-    g, a, b, c, d, e, f = (*(n / 65536 for n in struct.unpack_from(f">{count}i", tag, 12)), *(0.0,) * (7 - count))
+    parameters = [n / 65536 for n in struct.unpack_from(f">{count}i", tag, 12)] + [0.0] * (7 - count)
+    g, a, b, c, d, e, f = parameters
     match kind:
         case 0:
             a = 1.0

@@ -74,10 +74,14 @@ class Provenance:
         """Say it in lines of ASCII of at most 68 letters, for the HISTORY of a FITS header; see `from_history`."""
         lines = [f"Tintype: {self.predicted} was predicted, not measured"]
         for name, value in _fields(self).items():
-            text = _plain(value)
-            room = _HISTORY_WIDTH - len(f"Tintype {name} = ")
-            lines.append(f"Tintype {name} = {text[:room]}")
-            lines += [f"Tintype {name} + {text[i : i + room]}" for i in range(room, len(text), room)]
+            text, sign = _plain(value), "="
+            while text or sign == "=":
+                start = f"Tintype {name} {sign} "
+                part = (
+                    text[: _HISTORY_WIDTH - len(start)].rstrip() or text[:1]
+                )  # FITS drops blanks at the end of a card
+                lines.append(start + part)
+                text, sign = text[len(part) :], "+"
         return lines
 
     def to_xmp(self, existing: bytes = b"") -> bytes:
@@ -89,14 +93,13 @@ class Provenance:
         packet = upright_xmp(existing) if existing.strip(b"\0 \n") else _EMPTY
         packet = _OUR_MARK.sub("", packet)
         about = _ABOUT.search(packet)
-        attributes = {"rdf:about": (about[1] or about[2] or "") if about else ""}
         namespaces = {"rdf": _RDF, "tintype": _NAMESPACE}
         properties = {f"tintype:{name}": value for name, value in _fields(self).items()}
         packet, others = _OTHER_SOURCE_TYPE.subn(lambda match: match[1] + _SOURCE_TYPE, packet)
         if not others:
             namespaces["Iptc4xmpExt"] = _IPTC_EXT
             properties["Iptc4xmpExt:DigitalSourceType"] = _SOURCE_TYPE
-        written = [f'rdf:about="{attributes["rdf:about"]}"']
+        written = [f'rdf:about="{(about[1] or about[2] or "") if about else ""}"']  # of one picture, so all alike
         written += [f'xmlns:{prefix}="{uri}"' for prefix, uri in namespaces.items()]
         written += [f"{name}={quoteattr(_without_controls(value))}" for name, value in properties.items()]
         mark = f"<rdf:Description {' '.join(written)}/>\n"
@@ -110,7 +113,7 @@ class Provenance:
 
 
 def from_history(lines: Iterable[str]) -> Provenance | None:
-    """Find the mark in the HISTORY of a FITS header, the last if there are several; the reverse of `Provenance.history_lines`."""
+    """Find the mark in the HISTORY of a FITS header, the last if there are several."""
     fields: dict[str, str] = {}
     for line in lines:
         if line.startswith("Tintype: "):
@@ -192,7 +195,7 @@ def _fields(provenance: Provenance) -> dict[str, str]:
         "step": str(provenance.step),
         "direction": provenance.direction,
         "predicted": provenance.predicted,
-        "settings": json.dumps(dict(provenance.settings), ensure_ascii=False),
+        "settings": json.dumps(dict(provenance.settings), ensure_ascii=False, separators=(",", ":")),
     }
 
 

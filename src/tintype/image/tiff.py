@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import IO, Literal, final
 
 ReadAt = Callable[[int, int], bytes]
 """Gives the bytes from an offset on, as many as are asked for or as there are."""
@@ -17,7 +17,8 @@ ReadAt = Callable[[int, int], bytes]
 VALUE_LIMIT = 2**20
 """Bytes of a value: the largest maker notes have a few hundred thousand."""
 _ENTRY_LIMIT = 4096
-_NEXT_IFD_LIMIT = 10_000
+_VALUES_LIMIT = 16  # times the limit of one; values of a hostile file may overlap
+_SUBFILE, _NOT_A_PAGE = 254, 1 | 4  # a reduced copy of another page, a mask
 
 # unit that changes with the byte order, and how many of them an item has
 _KINDS = {
@@ -112,12 +113,14 @@ def read_directory(read_at: ReadAt, layout: Layout, at: int, limit: int = VALUE_
     if len(table) < count * size or count > _ENTRY_LIMIT:
         raise DamagedTiffError("a directory is cut short")
     entries: dict[int, Entry] = {}
+    room = _VALUES_LIMIT * limit
     for i in range(count):
         tag, kind, items = struct.unpack_from(layout.order + ("HHQ" if layout.big else "HHI"), table, i * size)
         unit, units = _KINDS.get(kind, (0, 0))
         length = unit * units * items
-        if not 0 < length <= limit:
+        if not 0 < length <= min(limit, room):
             continue
+        room -= length
         field = table[(i + 1) * size - layout.field : (i + 1) * size]
         value = field[:length] if length <= layout.field else read_at(struct.unpack(layout.pointer, field)[0], length)
         if len(value) == length:
@@ -127,16 +130,36 @@ def read_directory(read_at: ReadAt, layout: Layout, at: int, limit: int = VALUE_
     return Directory(entries, at, at + head + count * size, following)
 
 
-def find_directory(read_at: ReadAt, page: int, limit: int = VALUE_LIMIT) -> tuple[Layout, Directory]:
-    """Read the header and the directory of a page.
+def find_directory(read_at: ReadAt, page: int) -> tuple[Layout, Directory]:
+    """Read the header and the directory of a page; reduced copies of pages, and masks, do not count.
 
     Raises:
         DamagedTiffError: There is no such page.
     """
     layout, at, _ = read_header(read_at)
-    for _ in range(min(page, _NEXT_IFD_LIMIT)):
-        at = read_directory(read_at, layout, at, limit=0).following
-    return layout, read_directory(read_at, layout, at, limit)
+    seen: set[int] = set()
+    while at not in seen:
+        seen.add(at)
+        directory = read_directory(read_at, layout, at, limit=8)
+        subfile = directory.entries.get(_SUBFILE)
+        if subfile is None or not subfile.number(layout) & _NOT_A_PAGE:
+            if page == 0:
+                return layout, read_directory(read_at, layout, at)
+            page -= 1
+        at = directory.following
+    raise DamagedTiffError("its directories are a circle")
+
+
+def reader(file: IO[bytes]) -> ReadAt:
+    """Read from an open file."""
+
+    def read_at(at: int, length: int) -> bytes:
+        if at >= 2**63:
+            return b""
+        file.seek(at)
+        return file.read(length)
+
+    return read_at
 
 
 def encode_directory(entries: Mapping[int, Entry], layout: Layout, at: int, following: int = 0) -> bytes:
