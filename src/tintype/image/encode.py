@@ -20,6 +20,7 @@ from tintype.atomic import atomic_path
 from tintype.errors import OutputError
 from tintype.image import containers
 from tintype.image.carried import Carried, Format, attach, carry
+from tintype.image.containers import Additions
 from tintype.image.decode import vips_reason
 from tintype.image.exif import into_tiff
 from tintype.image.pages import OpenPage, other_pages
@@ -159,11 +160,12 @@ def _converted(image: pyvips.Image, profile: bytes, channels: int, samples: Samp
 
 
 def _complete(file_format: Format, plain: BinaryIO, file: BinaryIO, carried: Carried, info: PictureInfo) -> None:
-    has_density = info.extras.density is not None
+    density = info.extras.density
     match file_format:
         case "JPEG":
-            containers.add_to_jpeg(plain, file, carried.exif, has_density=has_density)
+            containers.add_to_jpeg(plain, file, Additions(carried.exif, density=density))
         case "PNG":
-            containers.add_to_png(plain, file, carried.exif, carried.iptc, has_density=has_density)
+            additions = Additions(carried.exif, carried.xmp, carried.iptc, carried.text, density)
+            containers.add_to_png(plain, file, additions)
         case "WebP":
             containers.add_to_webp(plain, file, carried.exif, info.width, info.height)

@@ -1,4 +1,4 @@
-"""The other pages of a TIFF of which one was translated: left out, refused, or copied into the result at their place."""
+"""The other pages of a TIFF of which one was translated: left out, refused, or copied to their place in the result."""
 
 from __future__ import annotations
 
