@@ -22,7 +22,11 @@ def collect(layout, rows):
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "uint32", "float32"])
 @settings(max_examples=20, deadline=None)
 @given(
-    height=st.integers(1, 90), width=st.integers(1, 90), bands=st.integers(1, 4), rows=st.integers(1, 90), seed=st.integers(0, 99)
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    bands=st.integers(1, 4),
+    rows=st.integers(1, 90),
+    seed=st.integers(0, 99),
 )
 def test_samples_arrive_as_they_are(kind, height, width, bands, rows, seed):
     random = np.random.default_rng(seed)

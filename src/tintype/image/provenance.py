@@ -30,7 +30,7 @@ _OUR_MARK = re.compile(rf'<rdf:Description\b[^<>]*\bxmlns:tintype="{re.escape(_N
 _CLOSING = re.compile(r"</(?:[\w.-]+:)?RDF\s*>")
 _ABOUT = re.compile(r"""\brdf:about\s*=\s*(?:"([^"<>]*)"|'([^'<>]*)')""")
 _ORIENTATION = re.compile(r"""(\btiff:Orientation(?:\s*=\s*["']|\s*>\s*))[0-9]+""")
-_OTHER_SOURCE_TYPE = re.compile(r"""(\bIptc4xmpExt:DigitalSourceType(?:\s*=\s*["']|\s*>))[^"'<>]*""")
+_OTHER_SOURCE_TYPE = re.compile(r"""((?<!/)\bIptc4xmpExt:DigitalSourceType(?:\s*=\s*["']|\s*>))[^"'<>]*""")
 
 _XMP_LIMIT = 16 * 2**20  # bytes; packets with thumbnails in them have some hundred thousand
 _VALUE_LIMIT = 10_000  # letters of a value in a mark
@@ -74,13 +74,12 @@ class Provenance:
         """Say it in lines of ASCII of at most 68 letters, for the HISTORY of a FITS header; see `from_history`."""
         lines = [f"Tintype: {self.predicted} was predicted, not measured"]
         for name, value in _fields(self).items():
-            text, sign = _plain(value), "="
+            # FITS drops blanks at the end of a card
+            text, sign = re.sub(" (?= |$)", r"\\u0020", _plain(value)), "="
             while text or sign == "=":
                 start = f"Tintype {name} {sign} "
-                part = (
-                    text[: _HISTORY_WIDTH - len(start)].rstrip() or text[:1]
-                )  # FITS drops blanks at the end of a card
-                lines.append(start + part)
+                part = text[: _HISTORY_WIDTH - len(start)].rstrip()
+                lines.append((start + part).rstrip())
                 text, sign = text[len(part) :], "+"
         return lines
 
@@ -118,12 +117,12 @@ def from_history(lines: Iterable[str]) -> Provenance | None:
     for line in lines:
         if line.startswith("Tintype: "):
             fields = {}
-        match = re.match(r"Tintype ([a-z_]+) ([=+]) (.*)", line)
+        match = re.match(r"Tintype ([a-z_]+) ([=+]) ?(.*)", line.rstrip())
         if match:
             name, sign, text = match.groups()
             fields[name] = (fields.get(name, "") if sign == "+" else "") + text
     try:
-        return _from_fields({name: json.loads(f'"{text.rstrip()}"') for name, text in fields.items()})
+        return _from_fields({name: json.loads(f'"{text}"') for name, text in fields.items()})
     except ValueError:
         return None
 
