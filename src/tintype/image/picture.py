@@ -59,6 +59,8 @@ class PictureInfo:
     """Samples of the file are floating-point numbers."""
     format: str = ""
     """What the file is, whatever its suffix: "jpeg", "png", "tiff", "webp", "gif", "heif", "svg", "fits", ..."""
+    interpretation: str = ""
+    """Colour space of the file in the words of libvips: "b-w", "srgb", "rgb16", "cmyk", ...; empty: not known."""
     path: Path | None = None
     """None for a picture that did not come from a named file."""
     page: int = 0
