@@ -49,7 +49,7 @@ class Stretch:
         return np.where(np.isnan(above), 0, above).astype(np.float32)
 
     def invert(self, display: np.ndarray) -> np.ndarray:
-        """Map display values back to float64 values in [low, high]: to the rounding of float32 what `apply` was given."""
+        """Map display values back to float64 values in [low, high], to the rounding of float32 those that they were."""
         share = np.clip(np.asarray(display, np.float64), 0, 1)
         if self.kind == "asinh":
             above = self.softening * np.sinh(share * self._full())
@@ -72,10 +72,10 @@ class Stretch:
         Raises:
             ValueError: The text is no record of a stretch.
         """
-        kind, *fields = text.split()
+        word, *fields = text.split()
         values = dict(field.split("=", 1) for field in fields)
-        wanted = {"low", "high"} | ({"softening"} if kind == "asinh" else set())
-        if kind not in get_args(StretchKind) or set(values) != wanted:
+        kind: StretchKind | None = next((known for known in get_args(StretchKind) if known == word), None)
+        if kind is None or set(values) != {"low", "high"} | ({"softening"} if kind == "asinh" else set()):
             raise ValueError(f"not a stretch: {text!r}")
         return Stretch(kind, **{name: float(value) for name, value in values.items()})
 
