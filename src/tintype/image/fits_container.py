@@ -26,7 +26,8 @@ from typing import TYPE_CHECKING, BinaryIO, final
 import numpy as np
 
 from tintype.errors import ImageError, TintypeError
-from tintype.image.picture import STRIP_PIXELS, Limits
+from tintype.image.fits_tiles import unpack_planes
+from tintype.image.picture import Limits
 
 if TYPE_CHECKING:
     from astropy.io import fits
@@ -38,7 +39,8 @@ _MAGIC = b"SIMPLE  ="
 _CHUNK = 2**22
 _BOMB_BYTES, _BOMB_RATIO = 2**30, 250  # no picture of this size can be packed so well
 _SIDE = 2**20  # rows of a strip are held whole
-_TILE_PIXELS = 2**27  # of a compressed picture; a tile is unpacked whole
+
+_SAMPLES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 
 _astropy = threading.RLock()  # warnings are caught for the whole process: one thread at a time
 
@@ -139,7 +141,9 @@ class PictureHdu:
     """EXTNAME, may be empty."""
     shape: tuple[int, ...]
     """Height and width last."""
-    hdu: fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU
+    compressed: bool
+    """By tiles, in a table."""
+    hdu: fits.PrimaryHDU | fits.ImageHDU | fits.BinTableHDU
 
     def __str__(self) -> str:
         size = " x ".join(map(str, reversed(self.shape)))
@@ -167,13 +171,21 @@ def list_pictures(hdus: fits.HDUList, label: str, limits: Limits) -> list[Pictur
             hdu = hdus[number]
         except IndexError:
             return found
-        if isinstance(hdu, fits.GroupsHDU) or not isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU):
-            continue
-        shape = tuple(int(side) for side in hdu.shape)
+        compressed = isinstance(hdu, fits.BinTableHDU) and hdu.header.get("ZIMAGE") is True
+        plain = isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU) and not isinstance(hdu, fits.GroupsHDU)
+        shape = _shape(hdu.header, "ZNAXIS" if compressed else "NAXIS") if plain or compressed else ()
         if len(shape) >= 2 and min(shape) > 0:
-            name = str(hdu.header.get("EXTNAME", "")).strip()
-            found.append(PictureHdu(number, name.encode("ascii", "backslashreplace").decode(), shape, hdu))
+            name = str(hdu.header.get("EXTNAME", "")).strip().encode("ascii", "backslashreplace").decode()
+            found.append(PictureHdu(number, name if name != "COMPRESSED_IMAGE" else "", shape, compressed, hdu))
     raise AssertionError  # count() does not end
+
+
+def _shape(header: fits.Header, keyword: str) -> tuple[int, ...]:
+    """Return the lengths of the axes, height and width last; nothing where the header does not say."""
+    try:
+        return tuple(int(header[f"{keyword}{axis}"]) for axis in range(min(int(header[keyword]), 999), 0, -1))
+    except (KeyError, TypeError, ValueError):
+        return ()
 
 
 def choose_picture(pictures: list[PictureHdu], wanted: int | str | None, label: str) -> PictureHdu:
@@ -212,6 +224,11 @@ class Plane:
     lock: threading.Lock = field(default_factory=threading.Lock)
     """Planes of one file share it."""
 
+    @property
+    def bytes(self) -> int:
+        """Of the plane in the file."""
+        return self.height * self.width * self.dtype.itemsize
+
     def rows(self, top: int, rows: int) -> np.ndarray:
         """Return physical values, float64 `rows w`, NaN where blank; row 0 is the last of the file.
 
@@ -228,8 +245,15 @@ class Plane:
         if len(data) != size:
             raise ImageError(f"{self.label}: became shorter while it was read")
         raw = np.frombuffer(data, self.dtype).reshape(rows, self.width)[::-1]
-        with np.errstate(over="ignore", invalid="ignore"):  # scaled beyond float64: infinite, and so blank
-            values = raw.astype(np.float64) * self.scale + self.zero
+        if (self.dtype, self.scale, self.zero) == (
+            np.dtype(">i8"),
+            1,
+            2.0**63,
+        ):  # uint64; float64 would round them all to 0
+            values = (raw.astype(np.uint64) + np.uint64(2**63)).astype(np.float64)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):  # scaled beyond float64: infinite, and so blank
+                values = raw.astype(np.float64) * self.scale + self.zero
         values[~np.isfinite(values)] = np.nan
         if self.blank is not None:
             values[raw == self.blank] = np.nan
@@ -238,62 +262,63 @@ class Plane:
 
 def open_planes(
     picture: PictureHdu, numbers: range, file: BinaryIO, label: str, limits: Limits
-) -> tuple[BinaryIO, tuple[Plane, ...]]:
-    """Make planes of an HDU readable, and return them with the file that holds them: another one if it was compressed.
+) -> tuple[BinaryIO, fits.Header, tuple[Plane, ...]]:
+    """Make planes of an HDU readable.
+
+    Returns:
+        The file that holds them, another one if they were compressed, the header of the image, and the planes.
 
     Raises:
-        ImageError: The HDU has more than `limits.pixels`, is cut short, or scaled in a way that makes no sense.
+        ImageError: The HDU has more than `limits.pixels`, is cut short, or unpacks to more than `limits.bytes`.
+        ValueError: Its header makes no sense, or what it compresses is damaged.
     """
-    from astropy.io import fits
-
     height, width = picture.shape[-2:]
     if height * width > limits.pixels or max(height, width) > _SIDE:
         raise ImageError(
             f"{label}: {width} x {height} pixels; allowed are {limits.pixels:,}, and {_SIDE:,} a side; "
             "reduce or cut it first"
         )
-    if isinstance(picture.hdu, fits.CompImageHDU):
-        return _decompress(picture, numbers, label, limits)
     header = picture.hdu.header
-    bits = int(header["BITPIX"])
-    dtype = np.dtype(f">{'if'[bits < 0] if bits != 8 else 'u'}{abs(bits) // 8}")
-    offset = int(picture.hdu.fileinfo()["datLoc"])
-    plane_bytes = height * width * dtype.itemsize
-    size = _size(file)
-    if offset + numbers.stop * plane_bytes > size:
-        raise ImageError(f"{label}: cut short: HDU {picture} ends at byte {size:,}; fetch it again")
-    blank = header.get("BLANK") if bits > 0 else None
-    first = Plane(
-        file=file,
-        label=label,
-        offset=offset,
-        dtype=dtype,
-        height=height,
-        width=width,
-        scale=float(header.get("BSCALE", 1)),
-        zero=float(header.get("BZERO", 0)),
-        blank=None if blank is None else int(blank),
+    bits = int(header["ZBITPIX" if picture.compressed else "BITPIX"])
+    first = Plane(file=file, label=label, offset=0, dtype=np.dtype(_SAMPLES[bits]), height=height, width=width)
+    if picture.compressed:
+        first, header = _unpack_tiles(picture, first, numbers, limits)
+    else:
+        size = _size(file)
+        offset = int(picture.hdu.fileinfo()["datLoc"]) + numbers.start * first.bytes
+        if offset + len(numbers) * first.bytes > size:
+            raise ImageError(f"{label}: cut short: HDU {picture} ends at byte {size:,}; fetch it again")
+        blank = header.get("BLANK") if bits > 0 else None
+        first = replace(
+            first,
+            offset=offset,
+            scale=float(header.get("BSCALE", 1)),
+            zero=float(header.get("BZERO", 0)),
+            blank=None if blank is None else int(blank),
+        )
+    planes = tuple(replace(first, offset=first.offset + index * first.bytes) for index in range(len(numbers)))
+    return first.file, header, planes
+
+
+def _unpack_tiles(picture: PictureHdu, plane: Plane, numbers: range, limits: Limits) -> tuple[Plane, fits.Header]:
+    """Write the header and physical values to a temporary file, and return where the first plane is in it."""
+    from astropy.io import fits
+
+    # integers of 16 bits are exact in float32, and so are those that are scaled to it, in the eyes of astropy
+    plane = replace(
+        plane, dtype=np.dtype(">f4") if plane.dtype.itemsize < 4 or plane.dtype == ">f4" else np.dtype(">f8")
     )
-    return file, tuple(replace(first, offset=offset + number * plane_bytes) for number in numbers)
-
-
-def _decompress(picture: PictureHdu, numbers: range, label: str, limits: Limits) -> tuple[BinaryIO, tuple[Plane, ...]]:
-    """Write physical values of tile-compressed planes to a temporary file."""
-    height, width = picture.shape[-2:]
-    tile = tuple(int(side) for side in picture.hdu.tile_shape)
-    if prod(tile) > _TILE_PIXELS:
-        raise ImageError(f"{label}: compressed in tiles of {prod(tile):,} pixels; unpack it first, with funpack")
-    dtype = np.dtype(">f4" if picture.hdu.header["BITPIX"] in (8, 16, -32) else ">f8")
-    plane_bytes = height * width * dtype.itemsize
-    if len(numbers) * plane_bytes > limits.bytes:
-        raise ImageError(f"{label}: unpacks to more than the {limits.bytes:,} bytes that are allowed")
-    rows = tile[-2] * max(1, STRIP_PIXELS // (width * tile[-2]))
-    with tempfile.TemporaryFile() as unpacked:
-        for number in numbers:
-            place = tuple(int(index) for index in np.unravel_index(number, picture.shape[:-2]))
-            for top in range(0, height, rows):
-                block = picture.hdu.section[(*place, slice(top, min(top + rows, height)))]
-                unpacked.write(np.ascontiguousarray(block, dtype=dtype).tobytes())
+    if len(numbers) * plane.bytes > limits.bytes:
+        raise ImageError(f"{plane.label}: unpacks to more than the {limits.bytes:,} bytes that are allowed")
+    with tempfile.TemporaryFile() as unpacked, tempfile.TemporaryFile() as copy:
+        source = plane.file
+        if isinstance(source, io.BytesIO):  # the process that unpacks needs a file of the operating system
+            copy.write(source.getbuffer())
+            source = copy
+        source.flush()
+        os.lseek(source.fileno(), 0, os.SEEK_SET)
+        pixels = len(numbers) * plane.height * plane.width
+        unpack_planes(source, unpacked, picture.number, numbers, plane.dtype.str, pixels)
         file = _reopened(unpacked)
-    first = Plane(file=file, label=label, offset=0, dtype=dtype, height=height, width=width)
-    return file, tuple(replace(first, offset=index * plane_bytes) for index in range(len(numbers)))
+    header = fits.Header.fromfile(file)
+    return replace(plane, file=file, offset=file.tell()), header

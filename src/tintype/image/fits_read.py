@@ -182,15 +182,14 @@ def open_fits(source: Path | str | bytes, reading: Reading = Reading()) -> FitsP
 def _open(file: BinaryIO, opened: list[BinaryIO], path: Path | None, label: str, reading: Reading) -> FitsPicture:
     from astropy.io import fits
 
-    hdus = fits.open(file, memmap=False, lazy_load_hdus=True)
+    hdus = fits.open(file, memmap=False, lazy_load_hdus=True, disable_image_compression=True)
     pictures = list_pictures(hdus, label, reading.limits)
     chosen = choose_picture(pictures, reading.hdu, label)
-    header = chosen.hdu.header
-    content = _content(header, chosen)
+    content = _content(chosen)
     if not 0 <= reading.plane < chosen.planes:
         raise ImageError(f"{label}: has no plane {reading.plane}; HDU {chosen} has 0 to {chosen.planes - 1}")
     numbers = range(chosen.planes) if content != "values" else range(reading.plane, reading.plane + 1)
-    samples, planes = open_planes(chosen, numbers, file, label, reading.limits)
+    samples, header, planes = open_planes(chosen, numbers, file, label, reading.limits)
     if samples is not file:
         opened.append(samples)
     sample = _sample(planes)
@@ -226,8 +225,9 @@ def _open(file: BinaryIO, opened: list[BinaryIO], path: Path | None, label: str,
     )
 
 
-def _content(header: fits.Header, picture: PictureHdu) -> Content:
+def _content(picture: PictureHdu) -> Content:
     """Tell a result of Tintype by its mark; anything else, and what was cut out of one, is plain values."""
+    header = picture.hdu.header
     mark = header.get(MARK)
     if picture.planes in (1, 3) and mark == "DISPLAY":
         return "display"
