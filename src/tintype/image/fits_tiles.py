@@ -1,8 +1,8 @@
 """Planes of a tile-compressed FITS HDU, unpacked by a process of its own.
 
 The decompressors of astropy are C code that damaged tiles make write where they must not, which would corrupt or end
-the process that called them. Hence this file is also a program, and imports nothing of Tintype. Standard input is a FITS
-file; standard output the header of the image, padded as FITS pads it, and the samples; standard error says why not.
+the process that called them. Hence this file is also a program, and imports nothing of Tintype. Standard input is a
+FITS file; standard output the header of the image, padded as FITS pads it, and the samples; standard error the reason.
 """
 
 from __future__ import annotations
