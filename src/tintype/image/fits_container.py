@@ -11,6 +11,7 @@ import bz2
 import gzip
 import io
 import os
+import re
 import tempfile
 import threading
 import warnings
@@ -36,6 +37,9 @@ FITS_SUFFIXES = tuple(kind + packed for packed in ("", ".gz", ".bz2", ".fz") for
 """Lower-case endings of the names of FITS files; results of packed ones are plain ".fits"."""
 
 _MAGIC = b"SIMPLE  ="
+_BLOCK = 2880
+_HEADER_BLOCKS = 10_000
+_COUNT = re.compile(rb"(Z?NAXIS|TFIELDS) *= *\+?(\d{1,80})", re.IGNORECASE)
 _CHUNK = 2**22
 _BOMB_BYTES, _BOMB_RATIO = 2**30, 250  # no picture of this size can be packed so well
 _SIDE = 2**20  # rows of a strip are held whole
@@ -155,22 +159,28 @@ class PictureHdu:
         return prod(self.shape[:-2])
 
 
-def list_pictures(hdus: fits.HDUList, label: str, limits: Limits) -> list[PictureHdu]:
-    """Find the HDUs of an astropy HDUList that hold pictures.
+def list_pictures(file: BinaryIO, label: str, limits: Limits) -> tuple[list[PictureHdu], fits.Header]:
+    """Find the HDUs of a plain file that hold pictures, and return them with the header of the first HDU.
 
     Raises:
-        ImageError: There are more than `limits.frames` HDUs.
+        ImageError: There are more than `limits.frames` HDUs, or a header is none.
     """
     from astropy.io import fits
 
+    _check_header(file, 0, label)
+    file.seek(0)
+    hdus = fits.open(file, memmap=False, lazy_load_hdus=True, disable_image_compression=True)
     found: list[PictureHdu] = []
     for number in count():
         if number >= limits.frames:
             raise ImageError(f"{label}: more than the {limits.frames:,} HDUs that are allowed")
+        if number:
+            place = hdus[number - 1].fileinfo()
+            _check_header(file, place["datLoc"] + place["datSpan"], label)
         try:
             hdu = hdus[number]
         except IndexError:
-            return found
+            return found, hdus[0].header
         compressed = isinstance(hdu, fits.BinTableHDU) and hdu.header.get("ZIMAGE") is True
         plain = isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU) and not isinstance(hdu, fits.GroupsHDU)
         shape = _shape(hdu.header, "ZNAXIS" if compressed else "NAXIS") if plain or compressed else ()
@@ -180,10 +190,27 @@ def list_pictures(hdus: fits.HDUList, label: str, limits: Limits) -> list[Pictur
     raise AssertionError  # count() does not end
 
 
+def _check_header(file: BinaryIO, offset: int, label: str) -> None:
+    """Refuse a header that astropy would never come to the end of."""
+    file.seek(offset)
+    for _ in range(_HEADER_BLOCKS):
+        block = file.read(_BLOCK)
+        for start in range(0, len(block), 80):
+            card = block[start : start + 80]
+            if (many := _COUNT.match(card)) and int(many[2]) > 999:
+                words = f"{many[1].decode()} = {many[2].decode()}"[:40]
+                raise ImageError(f"{label}: not a readable FITS file ({words}; at most 999)")
+            if card.startswith(b"END     "):
+                return
+        if len(block) < _BLOCK:
+            return  # whether this is a fault is for astropy to say
+    raise ImageError(f"{label}: not a readable FITS file (a header without END)")
+
+
 def _shape(header: fits.Header, keyword: str) -> tuple[int, ...]:
     """Return the lengths of the axes, height and width last; nothing where the header does not say."""
     try:
-        return tuple(int(header[f"{keyword}{axis}"]) for axis in range(min(int(header[keyword]), 999), 0, -1))
+        return tuple(int(header[f"{keyword}{axis}"]) for axis in range(int(header[keyword]), 0, -1))
     except (KeyError, TypeError, ValueError):
         return ()
 

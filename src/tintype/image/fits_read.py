@@ -180,10 +180,7 @@ def open_fits(source: Path | str | bytes, reading: Reading = Reading()) -> FitsP
 
 
 def _open(file: BinaryIO, opened: list[BinaryIO], path: Path | None, label: str, reading: Reading) -> FitsPicture:
-    from astropy.io import fits
-
-    hdus = fits.open(file, memmap=False, lazy_load_hdus=True, disable_image_compression=True)
-    pictures = list_pictures(hdus, label, reading.limits)
+    pictures, primary_header = list_pictures(file, label, reading.limits)
     chosen = choose_picture(pictures, reading.hdu, label)
     content = _content(chosen)
     if not 0 <= reading.plane < chosen.planes:
@@ -219,7 +216,7 @@ def _open(file: BinaryIO, opened: list[BinaryIO], path: Path | None, label: str,
         planes=planes,
         content=content,
         stretch=stretch,
-        headers=(header.copy(), hdus[0].header.copy()),
+        headers=(header.copy(), primary_header.copy()),
         chosen=(chosen.number, reading.plane if several else None),
         fill=fill,
     )
@@ -271,8 +268,6 @@ def read_history(path: Path | str) -> list[str]:
     Raises:
         ImageError: The file is missing, damaged or no FITS file.
     """
-    from astropy.io import fits
-
     label = str(path).encode(errors="backslashreplace").decode()
     with open_plain(path, label, Limits()) as file, reading_fits(label):
-        return [str(line) for line in fits.open(file, memmap=False)[0].header.get("HISTORY", [])]
+        return [str(line) for line in list_pictures(file, label, Limits())[1].get("HISTORY", [])]
