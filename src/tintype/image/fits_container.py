@@ -272,11 +272,8 @@ class Plane:
         if len(data) != size:
             raise ImageError(f"{self.label}: became shorter while it was read")
         raw = np.frombuffer(data, self.dtype).reshape(rows, self.width)[::-1]
-        if (self.dtype, self.scale, self.zero) == (
-            np.dtype(">i8"),
-            1,
-            2.0**63,
-        ):  # uint64; float64 would round them all to 0
+        if self.dtype == ">i8" and (self.scale, self.zero) == (1, 2.0**63):
+            # uint64, of which float64 would lose small values when it adds the zero point
             values = (raw.astype(np.uint64) + np.uint64(2**63)).astype(np.float64)
         else:
             with np.errstate(over="ignore", invalid="ignore"):  # scaled beyond float64: infinite, and so blank

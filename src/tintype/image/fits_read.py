@@ -40,6 +40,7 @@ Content = Literal["values", "display", "flux"]
 _SAMPLE = 2**20  # pixels that the stretch is fitted to
 _REDUCED_BY_AREA = 8  # times smaller: averaged first, to `_AREAS` times the size, in constant memory
 _AREAS = 4
+_ROWS = 256  # averaged at a time, by a matrix
 
 
 @final
@@ -105,16 +106,16 @@ class FitsPicture:
         down = np.linspace(0, self._info.height, height + 1)
         across = np.linspace(0, self._info.width, width + 1)
         sums = np.zeros((height, width, channels + 1))
-        step = max(1, STRIP_PIXELS // self._info.width)
+        step = max(1, min(_ROWS, STRIP_PIXELS // self._info.width))
         for top in range(0, self._info.height, step):
             rows = min(step, self._info.height - top)
             shown = self._display(top, rows)
             blank = np.isnan(shown[..., :1])
-            weighed = np.concatenate([np.where(blank, 0, shown), ~blank], axis=-1)
+            weighed = np.concatenate([np.where(blank, np.float32(0), shown), ~blank], axis=-1, dtype=np.float32)
             first = int(np.searchsorted(down, top, side="right")) - 1
             last = int(np.searchsorted(down, top + rows, side="left"))
-            parts = _area_sums(weighed, np.clip(down[first : last + 1] - top, 0, rows))
-            sums[first:last] += _area_sums(parts.swapaxes(0, 1), across).swapaxes(0, 1)
+            parts = np.tensordot(_shares(down[first : last + 1] - top, rows), weighed, 1)
+            sums[first:last] += _area_sums(parts, across)
         weights = sums[..., channels:]
         seen = weights > 0
         return np.where(seen, sums[..., :channels] / np.where(seen, weights, 1), self._fill).astype(np.float32)
@@ -145,12 +146,19 @@ def luminance_weights() -> np.ndarray:
     return np.asarray([rgb_to_xyz(np.eye(3)[channel].reshape(3, 1, 1))[1, 0, 0] for channel in range(3)])
 
 
+def _shares(edges: np.ndarray, rows: int) -> np.ndarray:
+    """Return how much of each row lies between each two edges (rising, in rows): float32 `len(edges) - 1, rows`."""
+    row = np.arange(rows)
+    over = np.minimum(edges[1:, None], row + 1) - np.maximum(edges[:-1, None], row)
+    return np.maximum(over, 0).astype(np.float32)
+
+
 def _area_sums(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """Integrate along the first axis between edges (in samples, rising), fractions of samples counted as such."""
-    sums = np.concatenate([np.zeros((1, *x.shape[1:])), np.cumsum(x, axis=0, dtype=np.float64)])
-    whole = np.minimum(edges.astype(int), len(x))
-    part = (edges - whole).reshape(-1, *[1] * (x.ndim - 1))
-    return np.diff(sums[whole] + part * x[np.minimum(whole, len(x) - 1)], axis=0)
+    """Integrate `h w c` along its rows between edges (rising, in samples), fractions of samples counted as such."""
+    sums = np.concatenate([np.zeros((len(x), 1, x.shape[2])), np.cumsum(x, axis=1, dtype=np.float64)], axis=1)
+    whole = np.minimum(edges.astype(int), x.shape[1])
+    part = (edges - whole)[:, None]
+    return np.diff(sums[:, whole] + part * x[:, np.minimum(whole, x.shape[1] - 1)], axis=1)
 
 
 def open_fits(source: Path | str | bytes, reading: Reading = Reading()) -> FitsPicture:  # noqa: B008 - immutable
