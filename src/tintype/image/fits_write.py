@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -176,17 +177,29 @@ def _kept(header: fits.Header, leave: str, notes: list[str]) -> list[fits.Card]:
     """Return the cards of a header that are valid, or can be made so, without those that match `leave`."""
     kept, broken = [], []
     for card in header.cards:
+        if re.fullmatch(leave, card.keyword) and card.keyword not in _COMMENTARY:
+            continue
         try:
-            if re.fullmatch(leave, card.keyword) and card.keyword not in _COMMENTARY:
-                continue
-            card.verify("silentfix")
-            card.image.encode("ascii")
-            kept.append(card)
+            kept.append(_valid(card))
         except Exception:  # whatever astropy meets in a card that is none
-            broken.append(str(card.keyword))
+            broken.append("".join(letter if " " < letter < "\x7f" else "?" for letter in card.keyword[:8]))
     if broken:
-        notes.append(f"{len(broken)} damaged header cards left out: {', '.join(broken[:5])}"[:200])
+        notes.append(f"{len(broken)} damaged header cards left out: {', '.join(broken[:5])}")
     return kept
+
+
+def _valid(card: fits.Card) -> fits.Card:
+    """Return a card as another reader will see it, mended if need be; raises whatever it is that is wrong with it."""
+    from astropy.io import fits
+
+    card.verify("silentfix")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seen = fits.Card.fromstring(card.image)
+        if re.search(r"[^ -~]", card.image) or (seen.keyword, seen.value) != (card.keyword, card.value):
+            raise ValueError(card.image)
+        seen.verify("exception")
+    return seen
 
 
 def _add_third_axis(header: fits.Header) -> None:
