@@ -14,6 +14,8 @@ from typing import Literal, Protocol, final
 
 import numpy as np
 
+from tintype.image.stretch import StretchKind
+
 Bits = Literal[8, 16, 32]
 """Bits of a sample in a file; fewer than 8 count as 8, the 10 and 12 of AVIF and HEIC as 16."""
 
@@ -133,6 +135,12 @@ class Reading:
     page: int = 0
     """Of a TIFF or an animation, counted from 0."""
     limits: Limits = Limits()
+    hdu: int | str | None = None
+    """Of a FITS file: number, counted from 0, or EXTNAME; None: the first one that holds a picture."""
+    plane: int = 0
+    """Of a FITS cube, counted from 0."""
+    stretch: StretchKind = "asinh"
+    """Of a FITS file: how its values become display values."""
 
 
 @final
@@ -143,6 +151,8 @@ class Writing:
     pyramid: bool = False
     """TIFF with reduced copies of itself in tiles, as viewers of large pictures want it."""
     other_pages: OtherPages = "leave"
+    flux: bool = False
+    """FITS in the units of the input instead of display values."""
 
 
 @final
