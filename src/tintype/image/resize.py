@@ -80,9 +80,9 @@ def _taps(size: int, larger: int, kernel: Kernel) -> tuple[np.ndarray, np.ndarra
     before = np.floor(centre).astype(np.intp)
     t = centre - before
     if kernel == "linear":
-        offsets, weights = (0, 1), np.stack([1 - t, t], axis=1)
+        offsets, weights = [0, 1], np.stack([1 - t, t], axis=1)
     else:
-        offsets = (-1, 0, 1, 2)
+        offsets = [-1, 0, 1, 2]
         near, far = ((1.5 * u - 2.5) * u * u + 1 for u in (t, 1 - t))
         outer = [((-0.5 * u + 2.5) * u - 4) * u + 2 for u in (1 + t, 2 - t)]
         weights = np.stack([outer[0], near, far, outer[1]], axis=1)

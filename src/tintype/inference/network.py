@@ -1,0 +1,75 @@
+"""One run of a network on one picture of any size: model space, padding, orientations, and what its card promises."""
+
+from __future__ import annotations
+
+from typing import final
+
+import numpy as np
+
+from tintype.errors import ModelFileError
+from tintype.image.codec import Codec
+from tintype.inference.modelfile import ModelCard
+from tintype.inference.runtime import Runtime
+
+
+@final
+class Network:
+    """A runtime with the card that says how it is fed."""
+
+    def __init__(self, runtime: Runtime, card: ModelCard, codec: Codec) -> None:
+        self.runtime, self.card, self.codec = runtime, card, codec
+
+    def __call__(self, source: np.ndarray) -> np.ndarray:
+        """What the network says about a picture in display space whose sides `output_stride` divides.
+
+        Sides that `multiple_of` does not divide are padded by reflection at the right and the bottom.
+
+        Returns:
+            Model space, `h/output_stride w/output_stride c`.
+
+        Raises:
+            ModelFileError: The network fails, or gives something else than its card says.
+        """
+        height, width = source.shape[:2]
+        multiple, stride = self.card.multiple_of, self.card.output_stride
+        x = self.codec.encode_source(to_batch(source))
+        x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
+        output = over_orientations(self.runtime, x.astype(np.float32), self.card.recipe.inference.orientations)
+        expected = (1, self.codec.target_channels, x.shape[2] // stride, x.shape[3] // stride)
+        if output.shape != expected:
+            raise ModelFileError(
+                f"the model gave an output of shape {output.shape} where its card promises {expected}; export it again"
+            )
+        if not np.isfinite(output).all():
+            raise ModelFileError(
+                "the model gave values that are not finite; its training diverged or the file is damaged"
+            )
+        return to_picture(output)[: height // stride, : width // stride]
+
+
+def over_orientations(runtime: Runtime, x: np.ndarray, orientations: int) -> np.ndarray:
+    """Mean of what the network says about a picture and its mirrored and turned copies, each turned back.
+
+    Args:
+        runtime: The network.
+        x: Model space, `1 c h w`.
+        orientations: 1: the picture alone; 2: and its mirror image; 8: all quarter turns of both.
+    """
+    if orientations == 1:
+        return runtime(np.ascontiguousarray(x))
+    total = 0.0
+    for turns in range(4 if orientations == 8 else 1):
+        turned = np.rot90(x, turns, (2, 3))
+        both = runtime(np.concatenate([turned, turned[..., ::-1]]))
+        total = total + np.rot90(both[:1] + both[1:, ..., ::-1], -turns, (2, 3))
+    return np.asarray(total / orientations, dtype=np.float32)
+
+
+def to_batch(pixels: np.ndarray) -> np.ndarray:
+    """`h w c` to `1 c h w`."""
+    return np.ascontiguousarray(np.moveaxis(pixels, -1, 0))[None]
+
+
+def to_picture(batch: np.ndarray) -> np.ndarray:
+    """`1 c h w` to `h w c`."""
+    return np.moveaxis(batch[0], 0, -1)
