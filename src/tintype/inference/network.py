@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import final
 
 import numpy as np
 
 from tintype.errors import ModelFileError
 from tintype.image.codec import Codec
+from tintype.inference.memory import Cost, measure_cost
 from tintype.inference.modelfile import ModelCard
-from tintype.inference.runtime import Runtime
+from tintype.inference.runtime import Runtime, freezable
+
+_PROBE_SIDE = 256  # of the smaller of two squares on which the cost is measured
+_ASSUMED_MAPS = 16  # of `filters` channels of float32, held at once at full size
 
 
 @final
@@ -18,6 +23,24 @@ class Network:
 
     def __init__(self, runtime: Runtime, card: ModelCard, codec: Codec) -> None:
         self.runtime, self.card, self.codec = runtime, card, codec
+
+    @cached_property
+    def cost(self) -> Cost:
+        """What a run costs in memory; measured when it is first asked for."""
+        small = -(-_PROBE_SIDE // self.card.multiple_of) * self.card.multiple_of
+        channels, filters = self.codec.source_channels, self.card.recipe.generator.filters
+        return measure_cost(
+            lambda side: self(np.zeros((side, side, channels), np.float32)), small, assumed=_ASSUMED_MAPS * 4 * filters
+        )
+
+    def normalising_as_on(self, source: np.ndarray) -> Network:
+        """This network with the mean and variance that its instance norm finds on one picture, for all pictures.
+
+        Raises:
+            UsageError: What runs the network cannot do that.
+        """
+        runtime = freezable(self.runtime)
+        return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec)
 
     def __call__(self, source: np.ndarray) -> np.ndarray:
         """What the network says about a picture in display space whose sides `output_stride` divides.

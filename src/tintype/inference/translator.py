@@ -22,7 +22,7 @@ from tintype.image.picture import STRIP_PIXELS, OpenPicture
 from tintype.inference.colourise import PlainChroma, coloured_strips, network_size
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.network import Network
-from tintype.inference.runtime import Runtime, open_runtime
+from tintype.inference.runtime import Runtime, freezable, open_runtime
 from tintype.inference.sizing import Sizing
 from tintype.inference.tiling import translated_strips
 from tintype.inference.translation import COLOUR_KEPT, Translation, has_colour
@@ -174,6 +174,8 @@ class Translator:
         """
         check_strength(strength, self.codec)
         check_keep_colour(keep_colour, self.codec)
+        if settings.statistics == "whole" and not self.codec.predicts_chroma and self.card.tiling == "approximate":
+            freezable(self.runtime)
         if keep_colour and _is_coloured(picture):
             rows = max(1, STRIP_PIXELS // picture.info.width)
             return Translation(
