@@ -3,45 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import final
 
 import numpy as np
 
-from tintype.image.codec import LabSpace
+from tintype.image.codec import LabSpace, on_picture
+from tintype.image.guided import GuidedResizing
 from tintype.image.picture import STRIP_PIXELS, OpenPicture, Strip
 from tintype.image.resize import Resizing
 from tintype.inference.modelfile import ModelCard
-from tintype.inference.network import to_batch, to_picture
+from tintype.inference.network import Network, to_batch, to_picture
 from tintype.inference.pool import in_order
 from tintype.inference.translation import Tally, has_colour
 
+EDGES = False
+"""Whether chroma is enlarged along the edges of luminance unless told otherwise."""
 LONGEST_SIDE = 8
 """Of what the network sees, in model sizes: a 1 x 10,000 picture is not enlarged to 256 x 2,560,000."""
 
 
-class Chroma(Protocol):
-    """What the network said about the chroma of a picture, in the size of the picture."""
+@final
+class Chroma:
+    """What the network said about the chroma of a picture, in the size of the picture.
+
+    Args:
+        network: One that predicts chroma; it is run once, on the picture at the network's size.
+        picture: The picture.
+        edges: Enlarge chroma along the edges of luminance (`guided.py`), not without a look at the picture.
+    """
+
+    def __init__(self, network: Network, picture: OpenPicture, edges: bool) -> None:
+        codec, height, width = network.codec, picture.info.height, picture.info.width
+        small = on_picture(codec.source_from, picture.reduced(*network_size(height, width, network.card)))
+        output = network(small)
+        self._guided = self._plain = None
+        # a picture no larger than the output has nothing to guide by
+        if edges and isinstance(codec, LabSpace) and height >= len(output) and width >= output.shape[1]:
+            stride = network.card.output_stride
+            lightness = on_picture(codec.lightness, small)[..., 0]
+            blocks = lightness.reshape(output.shape[0], stride, output.shape[1], stride)
+            self._guided = GuidedResizing(output, blocks.mean((1, 3)), height, width)
+        else:
+            self._plain = Resizing(output, height, width, "cubic")
 
     def rows(self, top: int, lightness: np.ndarray) -> np.ndarray:
         """Model space `rows w 2`, of the rows from `top` on that have the L* `rows w`."""
-        ...
-
-
-class PlainChroma:
-    """Chroma enlarged without a look at the picture.
-
-    Args:
-        output: Of the network, model space `h w 2`.
-        height: Rows of the picture.
-        width: Columns of the picture.
-    """
-
-    def __init__(self, output: np.ndarray, height: int, width: int) -> None:
-        self._resizing = Resizing(output, height, width, "cubic")
-
-    def rows(self, top: int, lightness: np.ndarray) -> np.ndarray:
-        """See `Chroma`."""
-        return self._resizing.rows(top, top + len(lightness))
+        if self._guided is not None:
+            return self._guided.rows(top, lightness)
+        assert self._plain is not None
+        return self._plain.rows(top, top + len(lightness))
 
 
 def coloured_strips(

@@ -120,9 +120,7 @@ class _Run:
     def _halve(self, side: int, error: Exception) -> None:
         card = self._network.card
         if card.tiling == "forbidden" or side <= smallest_side(card):
-            advice = (
-                "this model cannot work in tiles" if card.tiling == "forbidden" else "no smaller tiles are possible"
-            )
+            limit = "this model cannot work in tiles" if card.tiling == "forbidden" else "tiles cannot be smaller"
             raise OutOfMemoryError(
                 f"{self._info.name}: memory ran out at {side} px a side, and {limit}; close other programs or reduce "
                 "the picture"

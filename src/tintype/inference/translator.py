@@ -16,10 +16,10 @@ import numpy as np
 
 from tintype.errors import UsageError
 from tintype.image.array_picture import ArrayPicture
-from tintype.image.codec import Codec, LabSpace, build_codec, on_picture
+from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
 from tintype.image.picture import STRIP_PIXELS, OpenPicture
-from tintype.inference.colourise import PlainChroma, coloured_strips, network_size
+from tintype.inference.colourise import EDGES, Chroma, coloured_strips
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.network import Network
 from tintype.inference.runtime import Runtime, freezable, open_runtime
@@ -40,10 +40,8 @@ class Prediction:
 
     def __init__(self, network: Network, picture: OpenPicture, settings: Sizing, threads: int) -> None:
         self._network, self._picture, self._settings, self._threads = network, picture, settings, threads
-        if isinstance(network.codec, LabSpace):
-            height, width = picture.info.height, picture.info.width
-            small = on_picture(network.codec.source_from, picture.reduced(*network_size(height, width, network.card)))
-            self._chroma = PlainChroma(network(small), height, width)
+        if network.codec.predicts_chroma:
+            self._chroma = Chroma(network, picture, EDGES if settings.edges is None else settings.edges)
 
     def translation(self, strength: float = 1.0) -> Translation:
         """The translated picture, on its way.
