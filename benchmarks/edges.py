@@ -49,10 +49,9 @@ def main() -> None:
     print(f"{len(figures['true'])} pictures of {options.size} px, {options.run}")
     for kind, rows in figures.items():
         plain_error, guided_error, plain_psnr, guided_psnr = np.array(rows).T
-        print(
-            f"{kind:6} CIEDE2000 {plain_error.mean():.3f} -> {guided_error.mean():.3f} ({interval(guided_error - plain_error)})"
-            f"  PSNR {plain_psnr.mean():.2f} -> {guided_psnr.mean():.2f} dB ({interval(guided_psnr - plain_psnr)})"
-        )
+        error, ratio = interval(guided_error - plain_error), interval(guided_psnr - plain_psnr)
+        print(f"{kind:6} CIEDE2000 {plain_error.mean():.3f} -> {guided_error.mean():.3f} ({error})", end="  ")
+        print(f"PSNR {plain_psnr.mean():.2f} -> {guided_psnr.mean():.2f} dB ({ratio})")
 
 
 def from_truth(picture: np.ndarray) -> list[np.ndarray]:
@@ -70,10 +69,9 @@ def from_truth(picture: np.ndarray) -> list[np.ndarray]:
 
 def from_model(translator: Translator, picture: np.ndarray) -> list[np.ndarray]:
     """What the model makes of the picture, chroma enlarged plainly and along edges."""
+    strength, open_picture = translator.card.strength, ArrayPicture(picture)
     return [
-        translator.translate(
-            ArrayPicture(picture), strength=translator.card.strength, settings=Sizing(edges=edges)
-        ).pixels()
+        translator.translate(open_picture, strength=strength, settings=Sizing(edges=edges)).pixels()
         for edges in (False, True)
     ]
 

@@ -197,13 +197,17 @@ class LabSpace:
             return luminance(source)
         return grey_to_luminance(_as_grey(source, self.grey))
 
+    def chroma(self, output: Array) -> Array:
+        """a* and b* of what the network made, whatever the order of its axes."""
+        return output * _CHROMA_SCALE
+
     def join(self, lightness: Array, output: Array) -> tuple[Array, int]:
         """The display picture of L* `n 1 h w` and of what the network made `n 2 h w`.
 
         Returns:
             The picture `n 3 h w`, and of how many pixels chroma was lowered because sRGB lacks their colour.
         """
-        lab = array_namespace(lightness).concat((lightness, output * _CHROMA_SCALE), axis=-3)
+        lab = array_namespace(lightness).concat((lightness, self.chroma(output)), axis=-3)
         return lab_to_display_counted(lab)
 
 

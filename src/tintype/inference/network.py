@@ -42,10 +42,14 @@ class Network:
         runtime = freezable(self.runtime)
         return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec)
 
-    def __call__(self, source: np.ndarray) -> np.ndarray:
+    def __call__(self, source: np.ndarray, orientations: int | None = None) -> np.ndarray:
         """What the network says about a picture in display space whose sides `output_stride` divides.
 
         Sides that `multiple_of` does not divide are padded by reflection at the right and the bottom.
+
+        Args:
+            source: `h w c`.
+            orientations: See `over_orientations`; default: what the recipe says.
 
         Returns:
             Model space, `h/output_stride w/output_stride c`.
@@ -57,7 +61,8 @@ class Network:
         multiple, stride = self.card.multiple_of, self.card.output_stride
         x = self.codec.encode_source(to_batch(source))
         x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
-        output = over_orientations(self.runtime, x.astype(np.float32), self.card.recipe.inference.orientations)
+        orientations = orientations or self.card.recipe.inference.orientations
+        output = over_orientations(self.runtime, x.astype(np.float32), orientations)
         expected = (1, self.codec.target_channels, x.shape[2] // stride, x.shape[3] // stride)
         if output.shape != expected:
             raise ModelFileError(

@@ -38,6 +38,14 @@ class FreezableRuntime(Runtime, Protocol):
         """The same network with the mean and variance that its layers meet, in the mean, while `show` runs it."""
 
 
+@runtime_checkable
+class StochasticRuntime(Runtime, Protocol):
+    """A runtime of a network that may have layers that draw random numbers."""
+
+    def drawing(self, seed: int) -> Runtime | None:
+        """The same network with dropout at work, the same in each run; None: it has none."""
+
+
 def freezable(runtime: Runtime) -> FreezableRuntime:
     """The runtime, if its normalisation can be frozen.
 

@@ -16,7 +16,7 @@ class Sizing:
     memory: int | None = None
     """Bytes that the work may take beyond what the process holds; default: a share of what is free."""
     edges: bool | None = None
-    """Enlarge chroma along the edges of the luminance, for models that predict chroma; default: `EDGES`."""
+    """Enlarge chroma along the edges of the luminance, for models that predict chroma; default: `colourise.EDGES`."""
     statistics: Statistics = "tile"
     """What instance norm normalises over where a picture is cut into tiles: each tile, or the whole, reduced."""
     tile: int | None = None

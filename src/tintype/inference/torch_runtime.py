@@ -27,6 +27,7 @@ class TorchRuntime:
         module: The network.
         device: Where it lives.
         frozen: Mean and variance by channel for layers that would else normalise over the picture at hand.
+        seed: Of dropout, which is off without one.
     """
 
     def __init__(
@@ -34,15 +35,16 @@ class TorchRuntime:
         module: nn.Module,
         device: str | torch.device = "cpu",
         frozen: Mapping[nn.Module, tuple[Tensor, Tensor]] | None = None,
+        seed: int | None = None,
     ) -> None:
         self._module = module
         self._device = torch.device(device)
-        self._frozen = frozen or {}
+        self._frozen, self._seed = frozen or {}, seed
         self.name = f"PyTorch ({self._device})"
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        with evaluating(self._module), torch.inference_mode(), self._freezing():
+        with evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
             output: Tensor = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
             return output.float().cpu().numpy()
 
@@ -62,6 +64,25 @@ class TorchRuntime:
             for layer, pairs in met.items()
         }
         return TorchRuntime(self._module, self._device, frozen)
+
+    def drawing(self, seed: int) -> TorchRuntime | None:
+        """See `StochasticRuntime`."""
+        return TorchRuntime(self._module, self._device, self._frozen, seed) if self._dropouts() else None
+
+    def _dropouts(self) -> list[nn.Dropout]:
+        return [layer for layer in self._module.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        if self._seed is None:
+            yield
+            return
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(self._seed)
+            for layer in self._dropouts():
+                layer.train()  # `evaluating` sets it back
+            yield
 
     def _freezing(self) -> AbstractContextManager[None]:
         def normalise(layer: nn.Module, inputs: tuple[Tensor], _: Tensor) -> Tensor:

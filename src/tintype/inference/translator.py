@@ -86,6 +86,12 @@ class Translator:
         ModelFileError: The model is missing, damaged, or not made by Tintype.
         MissingExtraError: It is a `.safetensors` file and torch is not installed.
         UsageError: The model translates in the other direction.
+
+    Attributes:
+        runtime: What runs the network.
+        card: What its file says about it.
+        codec: What the network sees and makes.
+        network: All of it, to run on a part of a picture.
     """
 
     def __init__(self, model: str | Path, direction: Direction | None = None, threads: int | None = None) -> None:
@@ -106,7 +112,7 @@ class Translator:
     ) -> None:
         self.runtime, self.card = runtime, card
         self.codec = codec or build_codec(card.recipe, card.direction)
-        self._network = Network(runtime, card, self.codec)
+        self.network = Network(runtime, card, self.codec)
         self._threads = threads or os.cpu_count() or 1
 
     @overload
@@ -179,7 +185,7 @@ class Translator:
             return Translation(
                 picture.info, lambda _: picture.strips(rows), channels=3, keeps_luminance=True, notes=(COLOUR_KEPT,)
             )
-        return Prediction(self._network, picture, settings, self._threads).translation(strength)
+        return Prediction(self.network, picture, settings, self._threads).translation(strength)
 
     def predict(self, image: np.ndarray | DecodedImage) -> Prediction:
         """Run the network on a picture as `__call__` takes it, and leave how strongly to apply it for later.
@@ -189,7 +195,7 @@ class Translator:
             ModelFileError: The network fails, or gives something else than its card says.
             UsageError: The array is no picture.
         """
-        return Prediction(self._network, ArrayPicture(image), Sizing(), self._threads)
+        return Prediction(self.network, ArrayPicture(image), Sizing(), self._threads)
 
     def loses_colour(self, image: np.ndarray | DecodedImage) -> bool:
         """Whether the picture has colour of its own that this model puts another colour in place of."""
