@@ -116,8 +116,7 @@ def reproduced(model: Translator, picture: np.ndarray) -> np.ndarray | None:
     codec = model.codec
     if not isinstance(codec, PictureSpace) or codec.source_channels != codec.target_channels:
         return None
-    twin = type(model).from_runtime(model.runtime, model.card)
-    twin.codec = dataclasses.replace(codec, source=codec.target)
+    twin = type(model).from_runtime(model.runtime, model.card, dataclasses.replace(codec, source=codec.target))
     return twin.predict(picture).render()
 
 

@@ -12,8 +12,10 @@ from skimage.color import rgb2lab
 
 from tintype.errors import ImageError, MissingExtraError, ModelFileError, UsageError
 from tintype.image.file import DecodedImage, write_image
+from tintype.inference.colourise import network_size
 from tintype.inference.modelfile import write_safetensors
-from tintype.inference.translator import Translator, network_size, over_orientations
+from tintype.inference.network import over_orientations
+from tintype.inference.translator import Translator
 
 LEVELS = {np.uint8: 255, np.uint16: 65535, np.float32: 1, np.float64: 1}
 

@@ -23,7 +23,7 @@ from typing import Literal, Protocol, final
 
 from array_api_compat import array_namespace
 
-from tintype.image.color import Array, grey_to_luminance, lab_to_display, rgb_to_lab, to_grey
+from tintype.image.color import Array, grey_to_luminance, lab_to_display_counted, luminance, rgb_to_lab, to_grey
 from tintype.recipe.schema import Direction, GrayCodec, Grey, LabCodec, Recipe, RgbCodec
 
 Look = Literal["rgb", "grey", "grey3"]
@@ -176,7 +176,7 @@ class LabSpace:
 
     def encode_source(self, source: Array) -> Array:
         """See `Codec.encode_source`."""
-        return self._lightness(source) * (1 / 50) - 1
+        return self.lightness(source) * (1 / 50) - 1
 
     def encode_target(self, target: Array) -> Array:
         """See `Codec.encode_target`; `h` and `w` must be multiples of the stride."""
@@ -189,11 +189,26 @@ class LabSpace:
 
     def decode(self, source: Array, output: Array) -> Array:
         """See `Codec.decode`; colours that sRGB lacks lose chroma, never L*."""
-        lab = array_namespace(source).concat((self._lightness(source), output * _CHROMA_SCALE), axis=-3)
-        return lab_to_display(lab)
+        return self.join(self.lightness(source), output)[0]
 
-    def _lightness(self, source: Array) -> Array:
+    def lightness(self, source: Array) -> Array:
+        """L* `n 1 h w` in [0, 100] of a display picture `n 1|3 h w`, as results keep it."""
+        if source.shape[-3] == 3 and self.grey == "lab":
+            return luminance(source)
         return grey_to_luminance(_as_grey(source, self.grey))
+
+    def chroma(self, output: Array) -> Array:
+        """a* and b* of what the network made, whatever the order of its axes."""
+        return output * _CHROMA_SCALE
+
+    def join(self, lightness: Array, output: Array) -> tuple[Array, int]:
+        """The display picture of L* `n 1 h w` and of what the network made `n 2 h w`.
+
+        Returns:
+            The picture `n 3 h w`, and of how many pixels chroma was lowered because sRGB lacks their colour.
+        """
+        lab = array_namespace(lightness).concat((lightness, self.chroma(output)), axis=-3)
+        return lab_to_display_counted(lab)
 
 
 def on_picture(convert: Callable[[Array], Array], picture: Array) -> Array:

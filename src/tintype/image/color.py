@@ -118,24 +118,39 @@ def fit_gamut(lab: Array) -> Array:
     xp = array_namespace(lab)
     outside = ~_in_gamut(_linear_channels(*_channels(lab)))
     fitted = xp.asarray(lab, copy=True)
-    if not xp.any(outside):
-        return fitted
     planes = xp.moveaxis(fitted, -3, 0)  # a view: what is written to it is written to `fitted`
-    lightness, a, b = (plane[outside] for plane in planes)
+    _, planes[1, ...][outside], planes[2, ...][outside] = _lowered(*(plane[outside] for plane in planes))
+    return fitted
+
+
+def lab_to_display(lab: Array) -> Array:
+    """Turn L*a*b* `... 3 h w` into sRGB `... 3 h w` in [0, 1] without moving hue or L*."""
+    return lab_to_display_counted(lab)[0]
+
+
+def lab_to_display_counted(lab: Array) -> tuple[Array, int]:
+    """What `lab_to_display` gives, and of how many pixels the chroma was lowered for it."""
+    xp = array_namespace(lab)
+    linear = _linear_channels(*_channels(lab))
+    outside = ~_in_gamut(linear)
+    lowered = int(xp.count_nonzero(outside))
+    if lowered:
+        fitted = _linear_channels(*_lowered(*(plane[outside] for plane in _channels(lab))))
+        for channel, values in zip(linear, fitted, strict=True):
+            channel[outside] = values
+    return xp.clip(linear_to_srgb(xp.stack(linear, axis=-3)), 0, 1), lowered
+
+
+def _lowered(lightness: Array, a: Array, b: Array) -> tuple[Array, Array, Array]:
+    """L*, and a* and b* times the largest factor in [0, 1] that brings the colour into the gamut."""
+    xp = array_namespace(lightness)
     low = xp.zeros_like(lightness)  # the grey of that L* always fits
     high = xp.ones_like(lightness)
     for _ in range(_GAMUT_HALVINGS):
         middle = (low + high) / 2
         fits = _in_gamut(_linear_channels(lightness, a * middle, b * middle))
         low, high = xp.where(fits, middle, low), xp.where(fits, high, middle)
-    planes[1, ...][outside] = a * low
-    planes[2, ...][outside] = b * low
-    return fitted
-
-
-def lab_to_display(lab: Array) -> Array:
-    """Turn L*a*b* `... 3 h w` into sRGB `... 3 h w` in [0, 1] without moving hue or L*."""
-    return array_namespace(lab).clip(lab_to_rgb(fit_gamut(lab)), 0, 1)
+    return lightness, a * low, b * low
 
 
 def _channels(x: Array) -> tuple[Array, Array, Array]:

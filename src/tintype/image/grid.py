@@ -48,8 +48,8 @@ def panel(
     pictures = [[_fit(picture, cell) for picture in row] for row in rows]
     heights = [max(picture.shape[0] for picture in row) for row in pictures]
     widths = [max(picture.shape[1] for picture in column) for column in zip(*pictures, strict=True)]
-    above = [_text(label, size, width, "centre") for label, width in zip(column_labels, widths, strict=True)]
-    left = [_text(label, size, cell, "high") for label in row_labels or [""] * len(rows)]
+    above = [text(label, size, width, "centre") for label, width in zip(column_labels, widths, strict=True)]
+    left = [text(label, size, cell, "high") for label in row_labels or [""] * len(rows)]
 
     left_width = max(label.shape[1] for label in left)
     above_height = max(label.shape[0] for label in above)
@@ -74,8 +74,12 @@ def _fit(picture: np.ndarray, cell: int) -> np.ndarray:
     return np.clip(resize(picture, max(1, round(height * scale)), max(1, round(width * scale))), 0, 1)
 
 
-def _text(label: str, size: int, width: int, align: Literal["centre", "high"]) -> np.ndarray:
-    """Draw a label `h w 1` in whole lines wrapped at `width`, so that labels side by side share their baseline."""
+def text(label: str, size: int, width: int, align: Literal["centre", "high"]) -> np.ndarray:
+    """Draw a label `h w 1` in whole lines wrapped at `width`, so that labels side by side share their baseline.
+
+    Raises:
+        MissingExtraError: matplotlib, whose font is used, is not installed.
+    """
     if not label.strip():
         return np.ones((0, 0, 1), dtype=np.float32)
     ink = pyvips.Image.text(

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, final
+from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
 import numpy as np
 
-from tintype.errors import MissingExtraError, ModelFileError
+from tintype.errors import MissingExtraError, ModelFileError, UsageError
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_from_json, damaged
 
 if TYPE_CHECKING:
@@ -27,6 +28,35 @@ class Runtime(Protocol):
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Model space in and out, float32: `n c h w` to `n c' h/output_stride w/output_stride`."""
+
+
+@runtime_checkable
+class FreezableRuntime(Runtime, Protocol):
+    """A runtime whose normalisation over the picture at hand can be held to that of one picture."""
+
+    def frozen_on(self, show: Callable[[], object]) -> Runtime:
+        """The same network with the mean and variance that its layers meet, in the mean, while `show` runs it."""
+
+
+@runtime_checkable
+class StochasticRuntime(Runtime, Protocol):
+    """A runtime of a network that may have layers that draw random numbers."""
+
+    def drawing(self, seed: int) -> Runtime | None:
+        """The same network with dropout at work, the same in each run; None: it has none."""
+
+
+def freezable(runtime: Runtime) -> FreezableRuntime:
+    """The runtime, if its normalisation can be frozen.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not isinstance(runtime, FreezableRuntime):
+        raise UsageError(
+            f"statistics of the whole picture cannot be given to {runtime.name}; use the .safetensors model, with torch"
+        )
+    return runtime
 
 
 @final

@@ -2,34 +2,108 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import final
 
 import numpy as np
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from tintype.errors import ModelFileError
 from tintype.inference.modelfile import ModelCard, read_safetensors
 from tintype.networks import build_generator
+from tintype.networks.blocks import InstanceNorm
 
 
 @final
 class TorchRuntime:
-    """Run a module that lives on `device` in evaluation mode, without gradients; the modes of its parts are kept."""
+    """Run a module that lives on `device` in evaluation mode, without gradients; the modes of its parts are kept.
 
-    def __init__(self, module: nn.Module, device: str | torch.device = "cpu") -> None:
+    Args:
+        module: The network.
+        device: Where it lives.
+        frozen: Mean and variance by channel for layers that would else normalise over the picture at hand.
+        seed: Of dropout, which is off without one.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        device: str | torch.device = "cpu",
+        frozen: Mapping[nn.Module, tuple[Tensor, Tensor]] | None = None,
+        seed: int | None = None,
+    ) -> None:
         self._module = module
         self._device = torch.device(device)
+        self._frozen, self._seed = frozen or {}, seed
         self.name = f"PyTorch ({self._device})"
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        with evaluating(self._module), torch.inference_mode():
-            output: torch.Tensor = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
+        with evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
+            output: Tensor = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
             return output.float().cpu().numpy()
+
+    def frozen_on(self, show: Callable[[], object]) -> TorchRuntime:
+        """See `FreezableRuntime`; what is frozen is instance norm, and batch norm without running statistics."""
+        met: dict[nn.Module, list[tuple[Tensor, Tensor]]] = {}
+
+        def look(layer: nn.Module, inputs: tuple[Tensor]) -> None:
+            variances, means = torch.var_mean(inputs[0], dim=(2, 3), correction=0)
+            met.setdefault(layer, []).extend(zip(means, variances, strict=True))
+
+        layers = [layer for layer in self._module.modules() if _normalises_over_its_input(layer)]
+        with _hooked(layer.register_forward_pre_hook(look) for layer in layers):
+            show()
+        frozen = {
+            layer: (torch.stack([mean for mean, _ in pairs]).mean(0), torch.stack([var for _, var in pairs]).mean(0))
+            for layer, pairs in met.items()
+        }
+        return TorchRuntime(self._module, self._device, frozen)
+
+    def drawing(self, seed: int) -> TorchRuntime | None:
+        """See `StochasticRuntime`."""
+        return TorchRuntime(self._module, self._device, self._frozen, seed) if self._dropouts() else None
+
+    def _dropouts(self) -> list[nn.Dropout]:
+        return [layer for layer in self._module.modules() if isinstance(layer, nn.Dropout) and layer.p > 0]
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        if self._seed is None:
+            yield
+            return
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices):
+            torch.manual_seed(self._seed)
+            for layer in self._dropouts():
+                layer.train()  # `evaluating` sets it back
+            yield
+
+    def _freezing(self) -> AbstractContextManager[None]:
+        def normalise(layer: nn.Module, inputs: tuple[Tensor], _: Tensor) -> Tensor:
+            mean, variance = self._frozen[layer]
+            weight, bias = getattr(layer, "weight", None), getattr(layer, "bias", None)
+            return F.batch_norm(inputs[0], mean, variance, weight, bias)
+
+        return _hooked(layer.register_forward_hook(normalise) for layer in self._frozen)
+
+
+def _normalises_over_its_input(layer: nn.Module) -> bool:
+    return isinstance(layer, InstanceNorm) or (isinstance(layer, nn.BatchNorm2d) and layer.running_mean is None)
+
+
+@contextmanager
+def _hooked(handles: Iterable[RemovableHandle]) -> Iterator[None]:
+    """Hooks that are set while this lasts."""
+    with ExitStack() as stack:
+        for handle in handles:
+            stack.callback(handle.remove)
+        yield
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """One picture of any size and depth in, one translated picture out: the single path of samples, scores and commands.
 
-The network's size, padding, and the joining of predicted chroma with the picture's own luminance are decided here;
-decoding and encoding of files is `image/file.py`, display space to model space is `image/codec.py`.
+Which way a picture goes is decided here: chroma for the whole joined with its own luminance (`colourise.py`), or whole
+pictures in and out, in tiles where memory is short (`tiling.py`). Decoding and encoding of files is `image/file.py`.
 """
 
 from __future__ import annotations
@@ -9,43 +9,42 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import final, overload
 
 import numpy as np
 
-from tintype.errors import ImageError, ModelFileError, UsageError
-from tintype.image.codec import Codec, build_codec
+from tintype.errors import UsageError
+from tintype.image.array_picture import ArrayPicture
+from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
-from tintype.image.resize import resize
+from tintype.image.picture import STRIP_PIXELS, OpenPicture
+from tintype.inference.colourise import EDGES, Chroma, coloured_strips
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
-from tintype.inference.runtime import Runtime, open_runtime
+from tintype.inference.network import Network
+from tintype.inference.runtime import Runtime, freezable, open_runtime
+from tintype.inference.sizing import Sizing
+from tintype.inference.tiling import translated_strips
+from tintype.inference.translation import COLOUR_KEPT, Translation, has_colour
 from tintype.recipe.schema import Direction
 
-LONGEST_SIDE = (
-    8  # of what a colouriser's network sees, in model sizes: a 1 x 10,000 picture is not enlarged to 256 x 2,560,000
-)
-STRIP_PIXELS = (
-    2**18
-)  # pixels decoded at once: bounds the temporaries of big pictures, and is fastest when caches hold them
-COLOUR_STEP = (
-    8 / 255
-)  # difference between channels above which a pixel counts as coloured, beyond what scanning and JPEG add
+__all__ = ["Prediction", "Sizing", "Translation", "Translator", "check_keep_colour", "check_strength"]
 
 
 @final
-@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """What the network said about one picture, to be shown at any strength without running it again."""
+    """What the network said about one picture, to be shown at any strength without running it again.
 
-    source: np.ndarray  # h w c, display space, as the codec reads it
-    output: np.ndarray  # h w c', model space, already at the size of the picture
-    codec: Codec
+    That holds for chroma. Whole pictures are not kept: they are translated anew each time they are asked for.
+    """
 
-    def render(self, strength: float = 1.0) -> np.ndarray:
-        """The translated picture: `h w c` float32 in [0, 1].
+    def __init__(self, network: Network, picture: OpenPicture, settings: Sizing, threads: int) -> None:
+        self._network, self._picture, self._settings, self._threads = network, picture, settings, threads
+        if network.codec.predicts_chroma:
+            self._chroma = Chroma(network, picture, EDGES if settings.edges is None else settings.edges)
+
+    def translation(self, strength: float = 1.0) -> Translation:
+        """The translated picture, on its way.
 
         Args:
             strength: Factor on predicted chroma: 0 gives grey, 1 what the network said.
@@ -53,10 +52,25 @@ class Prediction:
         Raises:
             UsageError: The strength is negative or not finite, or is not 1 for a model that does not predict chroma.
         """
-        check_strength(strength, self.codec)
-        output = self.output if strength == 1 else self.output * np.float32(strength)
-        channels = 3 if self.codec.predicts_chroma else self.codec.target_channels
-        return _by_strips(self.codec.decode, channels, self.source, output)
+        codec = self._network.codec
+        check_strength(strength, codec)
+        if isinstance(codec, LabSpace):
+            return Translation(
+                self._picture.info,
+                lambda tally: coloured_strips(self._picture, codec, self._chroma, strength, self._threads, tally),
+                channels=3,
+                keeps_luminance=True,
+            )
+        return Translation(
+            self._picture.info,
+            lambda tally: translated_strips(self._network, self._picture, self._settings, tally),
+            channels=1 if codec.target_channels == 1 else 3,
+            keeps_luminance=False,
+        )
+
+    def render(self, strength: float = 1.0) -> np.ndarray:
+        """The pixels of `translation`: `h w c` float32 in [0, 1]."""
+        return self.translation(strength).pixels()
 
 
 @final
@@ -66,29 +80,40 @@ class Translator:
     Args:
         model: A run folder, a `.onnx` or a `.safetensors` file.
         direction: The one to translate in, of a run folder that has two; default: "ab", or that of a file.
+        threads: Of the network and of the work on strips; default: one a core.
 
     Raises:
         ModelFileError: The model is missing, damaged, or not made by Tintype.
         MissingExtraError: It is a `.safetensors` file and torch is not installed.
         UsageError: The model translates in the other direction.
+
+    Attributes:
+        runtime: What runs the network.
+        card: What its file says about it.
+        codec: What the network sees and makes.
+        network: All of it, to run on a part of a picture.
     """
 
-    def __init__(self, model: str | Path, direction: Direction | None = None) -> None:
+    def __init__(self, model: str | Path, direction: Direction | None = None, threads: int | None = None) -> None:
         path = find_model(model, direction)
-        runtime, card = open_runtime(path)
+        runtime, card = open_runtime(path, threads)
         require_direction(card, path, direction)
-        self._attach(runtime, card)
+        self._attach(runtime, card, threads)
 
     @classmethod
-    def from_runtime(cls, runtime: Runtime, card: ModelCard) -> Translator:
-        """A translator for a network that is in memory already, as in training."""
+    def from_runtime(cls, runtime: Runtime, card: ModelCard, codec: Codec | None = None) -> Translator:
+        """A translator for a network that is in memory already, as in training; `codec`: instead of the card's."""
         translator = cls.__new__(cls)
-        translator._attach(runtime, card)
+        translator._attach(runtime, card, codec=codec)
         return translator
 
-    def _attach(self, runtime: Runtime, card: ModelCard) -> None:
+    def _attach(
+        self, runtime: Runtime, card: ModelCard, threads: int | None = None, codec: Codec | None = None
+    ) -> None:
         self.runtime, self.card = runtime, card
-        self.codec = build_codec(card.recipe, card.direction)
+        self.codec = codec or build_codec(card.recipe, card.direction)
+        self.network = Network(runtime, card, self.codec)
+        self._threads = threads or os.cpu_count() or 1
 
     @overload
     def __call__(self, image: np.ndarray, *, strength: float = 1.0) -> np.ndarray: ...
@@ -118,7 +143,7 @@ class Translator:
         check_strength(strength, self.codec)
         if isinstance(image, str | Path):
             image = read_image(image)
-        result = self.predict(image).render(strength)
+        result = self.translate(ArrayPicture(image), strength=strength).pixels()
         if isinstance(image, DecodedImage):
             return dataclasses.replace(image, pixels=result)
         if image.dtype.kind == "u":
@@ -126,78 +151,55 @@ class Translator:
             return np.rint(result, out=result).astype(image.dtype)
         return result.astype(image.dtype)
 
+    def translate(
+        self,
+        picture: OpenPicture,
+        *,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        settings: Sizing = Sizing(),  # noqa: B008  frozen
+    ) -> Translation:
+        """Translate an open picture of any size; the work on its strips begins when they are asked for.
+
+        A model that predicts chroma sees the picture, reduced, before this returns.
+
+        Args:
+            picture: From `open_picture`, or an `ArrayPicture`.
+            strength: Factor on predicted chroma; only 1 for models that do not predict chroma.
+            keep_colour: Leave a picture that has colour of its own as it is, instead of putting another colour in its
+                place; only for models that make colour from grey.
+            settings: How the picture is fitted to the network and to memory.
+
+        Raises:
+            ImageError: The picture is damaged or cut short.
+            ModelFileError: The network fails, or gives something else than its card says.
+            OutOfMemoryError: The network, at the size that it needs, does not fit into memory.
+            UsageError: The strength or the settings do not fit the model.
+        """
+        check_strength(strength, self.codec)
+        check_keep_colour(keep_colour, self.codec)
+        if settings.statistics == "whole" and not self.codec.predicts_chroma and self.card.tiling == "approximate":
+            freezable(self.runtime)
+        if keep_colour and _is_coloured(picture):
+            rows = max(1, STRIP_PIXELS // picture.info.width)
+            return Translation(
+                picture.info, lambda _: picture.strips(rows), channels=3, keeps_luminance=True, notes=(COLOUR_KEPT,)
+            )
+        return Prediction(self.network, picture, settings, self._threads).translation(strength)
+
     def predict(self, image: np.ndarray | DecodedImage) -> Prediction:
-        """Run the network once on a picture as `__call__` takes it, and leave how strongly to apply it for later.
+        """Run the network on a picture as `__call__` takes it, and leave how strongly to apply it for later.
 
         Raises:
             ImageError: Values are not finite or out of range.
             ModelFileError: The network fails, or gives something else than its card says.
             UsageError: The array is no picture.
         """
-        source = _by_strips(self.codec.source_from, self.codec.source_channels, display_pixels(image))
-        height, width = source.shape[:2]
-        if not self.codec.predicts_chroma:
-            return Prediction(source, self._run(source), self.codec)
-        small = resize(source, *network_size(height, width, self.card), kernel="lanczos3")
-        chroma = resize(self._run(np.clip(small, 0, 1)), height, width, kernel="cubic")
-        return Prediction(source, chroma, self.codec)
+        return Prediction(self.network, ArrayPicture(image), Sizing(), self._threads)
 
     def loses_colour(self, image: np.ndarray | DecodedImage) -> bool:
         """Whether the picture has colour of its own that this model puts another colour in place of."""
-        if not self.codec.colourises:
-            return False
-        pixels = display_pixels(image)
-        if pixels.shape[2] == 1:
-            return False
-        red, green, blue = (pixels[..., channel] for channel in range(3))
-        return bool(max(np.abs(red - green).max(), np.abs(green - blue).max(), np.abs(red - blue).max()) > COLOUR_STEP)
-
-    def _run(self, source: np.ndarray) -> np.ndarray:
-        """Network output for a display-space source of sides that `output_stride` divides: `h/stride w/stride c'`."""
-        height, width = source.shape[:2]
-        multiple, stride = self.card.multiple_of, self.card.output_stride
-        x = self.codec.encode_source(_to_batch(source))
-        x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
-        output = over_orientations(self.runtime, x.astype(np.float32), self.card.recipe.inference.orientations)
-        expected = (1, self.codec.target_channels, x.shape[2] // stride, x.shape[3] // stride)
-        if output.shape != expected:
-            raise ModelFileError(
-                f"the model gave an output of shape {output.shape} where its card promises {expected}; export it again"
-            )
-        if not np.isfinite(output).all():
-            raise ModelFileError(
-                "the model gave values that are not finite; its training diverged or the file is damaged"
-            )
-        return _to_picture(output)[: height // stride, : width // stride]
-
-
-def over_orientations(runtime: Runtime, x: np.ndarray, orientations: int) -> np.ndarray:
-    """Mean of what the network says about a picture and its mirrored and turned copies, each turned back.
-
-    Args:
-        runtime: The network.
-        x: Model space, `1 c h w`.
-        orientations: 1: the picture alone; 2: and its mirror image; 8: all quarter turns of both.
-    """
-    if orientations == 1:
-        return runtime(np.ascontiguousarray(x))
-    total = 0.0
-    for turns in range(4 if orientations == 8 else 1):
-        turned = np.rot90(x, turns, (2, 3))
-        both = runtime(np.concatenate([turned, turned[..., ::-1]]))
-        total = total + np.rot90(both[:1] + both[1:, ..., ::-1], -turns, (2, 3))
-    return np.asarray(total / orientations, dtype=np.float32)
-
-
-def network_size(height: int, width: int, card: ModelCard) -> tuple[int, int]:
-    """Height and width at which a colouriser's network sees a picture, before padding.
-
-    The shorter side becomes the recipe's `data.size`, unless the longer one would then exceed `LONGEST_SIDE` times
-    that. Sides are rounded to multiples of `output_stride`, so that predicted chroma covers exactly the picture.
-    """
-    size, stride = card.recipe.data.size, card.output_stride
-    scale = min(size / min(height, width), LONGEST_SIDE * size / max(height, width))
-    return max(1, round(height * scale / stride)) * stride, max(1, round(width * scale / stride)) * stride
+        return self.codec.colourises and _is_coloured(ArrayPicture(image))
 
 
 def check_strength(strength: float, codec: Codec) -> None:
@@ -214,57 +216,17 @@ def check_strength(strength: float, codec: Codec) -> None:
         )
 
 
-def display_pixels(image: np.ndarray | DecodedImage) -> np.ndarray:
-    """The picture as `h w c` float32 in [0, 1], c 1 or 3.
+def check_keep_colour(keep_colour: bool, codec: Codec) -> None:
+    """Refuse to keep the colour of pictures that the model does not put another colour in place of.
 
     Raises:
-        ImageError: Values are not finite or out of range.
-        UsageError: The array is no picture.
+        UsageError: The model does not make colour from grey.
     """
-    if isinstance(image, DecodedImage):
-        pixels, name = image.pixels, str(image.path or "picture")
-    else:
-        pixels, name = np.asarray(image), "picture"
-    shape = pixels.shape
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.ndim != 3 or pixels.shape[2] not in (1, 3) or 0 in pixels.shape:
-        raise UsageError(
-            f"{name}: an array of shape {shape} is no picture; give `h w`, `h w 1` or `h w 3`, without alpha"
-        )
-    if pixels.dtype in (np.uint8, np.uint16):
-        return pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max)
-    if pixels.dtype.kind != "f":
-        raise UsageError(f"{name}: an array of {pixels.dtype} is no picture; give uint8, uint16, or float in [0, 1]")
-    low, high = float(pixels.min()), float(pixels.max())
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise ImageError(f"{name}: holds values that are not finite; every value must be in [0, 1]")
-    if low < -0.1 or high > 1.1:  # a little beyond is what resizing leaves
-        raise ImageError(f"{name}: holds values from {low:.4g} to {high:.4g}; float pictures must be in [0, 1]")
-    pixels = pixels.astype(np.float32, copy=False)
-    return pixels if low >= 0 and high <= 1 else np.clip(pixels, 0, 1)
+    if keep_colour and not codec.colourises:
+        raise UsageError("keeping colour has no meaning for this model, which does not colour grey pictures")
 
 
-def _by_strips(function: Callable[..., np.ndarray], channels: int, *pictures: np.ndarray) -> np.ndarray:
-    """Apply a pixelwise function of batches `1 c h w` to pictures `h w c` of one size; gives `h w channels` float32."""
-    height, width = pictures[0].shape[:2]
-    result = np.empty((height, width, channels), np.float32)
-    rows = max(1, STRIP_PIXELS // width)
-
-    def apply(top: int) -> None:
-        strip = slice(top, top + rows)
-        result[strip] = _to_picture(function(*(_to_batch(picture[strip]) for picture in pictures)))
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(apply, range(0, height, rows)))
-    return result
-
-
-def _to_batch(pixels: np.ndarray) -> np.ndarray:
-    """`h w c` to `1 c h w`."""
-    return np.ascontiguousarray(np.moveaxis(pixels, -1, 0))[None]
-
-
-def _to_picture(batch: np.ndarray) -> np.ndarray:
-    """`1 c h w` to `h w c`."""
-    return np.moveaxis(batch[0], 0, -1)
+def _is_coloured(picture: OpenPicture) -> bool:
+    if picture.info.channels == 1:
+        return False
+    return any(has_colour(strip.pixels) for strip in picture.strips(max(1, STRIP_PIXELS // picture.info.width)))

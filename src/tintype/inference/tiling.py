@@ -1,0 +1,241 @@
+"""Models of whole pictures on pictures of every size: whole where memory allows, else in overlapping tiles.
+
+Tiles are laid on the picture after it was padded to `multiple_of`, at multiples of it, so that strided layers fall on
+the same places as in the whole. Where the network looks only so far and keeps its normalisation, neighbours overlap by
+twice that and are cut in the middle, which equals the untiled result; else they fade into each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import final
+
+import numpy as np
+
+from tintype.errors import OutOfMemoryError, UsageError
+from tintype.image.array_picture import gathered
+from tintype.image.codec import on_picture
+from tintype.image.picture import STRIP_PIXELS, OpenPicture, PictureInfo, Strip
+from tintype.image.tiles import Span, lay_spans
+from tintype.inference.memory import budget, in_words, is_out_of_memory
+from tintype.inference.modelfile import ModelCard
+from tintype.inference.network import Network, to_batch, to_picture
+from tintype.inference.sizing import Sizing
+from tintype.inference.translation import Tally, has_colour
+
+COMFORTABLE_PX = 2**20
+"""Pixels up to which a picture is tried whole without measuring what the network costs."""
+SMALLEST_SIDE = 64
+"""Of tiles: smaller ones show the network nothing of a picture."""
+
+
+def translated_strips(network: Network, picture: OpenPicture, settings: Sizing, tally: Tally) -> Iterator[Strip]:
+    """The picture through the network, in tiles that memory has room for."""
+    info, codec, card = picture.info, network.codec, network.card
+    height, width = _padded(info.height, card), _padded(info.width, card)
+    side = plan_side(network, info, settings, tally)
+    if side < max(height, width) and settings.statistics == "whole" and card.tiling == "approximate":
+        network = _with_statistics_of_the_whole(network, picture, side)
+    run = _Run(network, side, tally, info)
+
+    def sources() -> Iterator[Strip]:
+        for strip in picture.strips(max(1, STRIP_PIXELS // info.width)):
+            tally.coloured |= codec.colourises and has_colour(strip.pixels)
+            yield Strip(strip.top, on_picture(codec.source_from, strip.pixels), strip.alpha)
+
+    return _tiled(sources(), info.height, info.width, card, side, run)
+
+
+def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tally) -> int:
+    """The side of the largest tiles that fit into memory; that of the padded picture where it fits whole.
+
+    Raises:
+        OutOfMemoryError: It does not fit, and the network cannot work in tiles.
+        UsageError: The side that is asked for is too small, or the network cannot work in tiles.
+    """
+    card = network.card
+    height, width = _padded(info.height, card), _padded(info.width, card)
+    longest, smallest = max(height, width), smallest_side(card)
+    if settings.tile is not None:
+        if settings.tile < smallest:
+            raise UsageError(f"tiles of {settings.tile} px are too small for this model; give at least {smallest}")
+        side = min(longest, _padded(settings.tile, card))
+        if side < longest and card.tiling == "forbidden":
+            raise UsageError("this model cannot work in tiles; leave their size out")
+        return _noted(side, longest, card, tally)
+    if settings.memory is None and height * width <= COMFORTABLE_PX:
+        return longest
+    room = budget(settings.memory)
+
+    def needed(side: int) -> float:
+        rows, columns = min(side, height), min(side, width)
+        # the band of the source, its tile in model space, the band of the result and what it hands to the next
+        buffers = 4 * width * rows * (2 * network.codec.source_channels + 3 * network.codec.target_channels)
+        return network.cost.of(rows * columns) + buffers
+
+    if needed(longest) <= room:
+        return longest
+    if card.tiling == "forbidden":
+        raise OutOfMemoryError(
+            f"{info.name}: {info.width} x {info.height} pixels need about {in_words(needed(longest))} of memory, and "
+            f"there are {in_words(room)}; this model cannot work in tiles: reduce the picture first"
+        )
+    multiple = card.multiple_of
+    sides = range((longest - 1) // multiple * multiple, smallest - 1, -multiple)
+    side = next((side for side in sides if needed(side) <= room), min(smallest, longest))
+    if needed(side) > room:
+        tally.note(
+            f"needs about {in_words(needed(side))} of memory in tiles of {side} px, the smallest; {in_words(room)} are "
+            "allowed"
+        )
+    return _noted(side, longest, card, tally)
+
+
+def smallest_side(card: ModelCard) -> int:
+    """Pixels of the side of the smallest tiles that a network works in."""
+    return max(2 * card.multiple_of, _padded(SMALLEST_SIDE, card))
+
+
+@final
+class _Run:
+    """The network on one part of a picture; when memory runs out, on halves of it, from then on."""
+
+    def __init__(self, network: Network, side: int, tally: Tally, info: PictureInfo) -> None:
+        self._network, self._side, self._tally, self._info = network, side, tally, info
+
+    def __call__(self, source: np.ndarray) -> np.ndarray:
+        """Display space in and out, `h w c`; sides are multiples of `multiple_of`."""
+        codec, card = self._network.codec, self._network.card
+        longest = max(source.shape[:2])
+        if longest <= self._side:
+            try:
+                return to_picture(codec.decode(to_batch(source), to_batch(self._network(source))))
+            except Exception as error:  # torch, numpy and ONNX Runtime have no common one for lack of memory
+                if not is_out_of_memory(error):
+                    raise
+                self._halve(longest, error)
+        height, width = source.shape[:2]
+        return gathered(_tiled(iter([Strip(0, source)]), height, width, card, self._side, self), height)
+
+    def _halve(self, side: int, error: Exception) -> None:
+        card = self._network.card
+        if card.tiling == "forbidden" or side <= smallest_side(card):
+            limit = "this model cannot work in tiles" if card.tiling == "forbidden" else "tiles cannot be smaller"
+            raise OutOfMemoryError(
+                f"{self._info.name}: memory ran out at {side} px a side, and {limit}; close other programs or reduce "
+                "the picture"
+            ) from error
+        self._side = max(smallest_side(card), side // 2 // card.multiple_of * card.multiple_of)
+        self._tally.note(f"memory ran out at tiles of {side} px; repeated in tiles of {self._side} px")
+        _noted(self._side, side, card, self._tally)
+
+
+def _tiled(
+    sources: Iterator[Strip],
+    height: int,
+    width: int,
+    card: ModelCard,
+    side: int,
+    run: Callable[[np.ndarray], np.ndarray],
+) -> Iterator[Strip]:
+    """The picture in tiles of `side`, one band of them in memory at a time."""
+    columns = _spans(_padded(width, card), side, card)
+    weights = [column.weights()[:, None] for column in columns]
+    band = _Band(sources, height, width, card.multiple_of)
+    done, carried = 0, np.empty((0, 0, 0), np.float32)  # of the last band, from `done` on
+    for row in _spans(_padded(height, card), side, card):
+        source, made = band.rows(row.start, row.stop), None
+        for column, weight in zip(columns, weights, strict=True):
+            result = run(source[:, column.start : column.stop])
+            if made is None:
+                made = np.zeros((row.stop - row.start, columns[-1].stop, result.shape[2]), np.float32)
+            made[:, column.start : column.stop] += result * weight
+        assert made is not None
+        made *= row.weights()[:, None, None]
+        if carried.size:
+            made[done - row.start :][: len(carried)] += carried
+        until = min(row.fade_out[0], height)
+        rows = max(1, STRIP_PIXELS // width)
+        for top in range(done, until, rows):
+            stop = min(top + rows, until)
+            yield Strip(top, made[top - row.start : stop - row.start, :width], band.alpha(top, stop))
+        done, carried = until, made[until - row.start :].copy()
+
+
+@final
+class _Band:
+    """The rows of a stream that a row of tiles sees, padded by reflection at the right and the bottom."""
+
+    def __init__(self, strips: Iterator[Strip], height: int, width: int, multiple: int) -> None:
+        self._strips, self._height = strips, height
+        self._below = ((0, -height % multiple), (0, 0), (0, 0))
+        self._beside = ((0, 0), (0, -width % multiple), (0, 0))
+        self._held: list[Strip] = []
+
+    def rows(self, start: int, stop: int) -> np.ndarray:
+        """Rows from `start` on, which are forgotten up to there, to `stop`, which may lie in the padding."""
+        self._held = [strip for strip in self._held if strip.top + len(strip.pixels) > start]
+        while not self._held or self._end < min(stop, self._height):
+            strip = next(self._strips)
+            self._held.append(Strip(strip.top, np.pad(strip.pixels, self._beside, mode="reflect"), strip.alpha))
+        pixels = np.concatenate([strip.pixels for strip in self._held])
+        if stop > self._height:
+            pixels = np.pad(pixels, self._below, mode="reflect")
+        top = self._held[0].top
+        return pixels[start - top : stop - top]
+
+    def alpha(self, start: int, stop: int) -> np.ndarray | None:
+        """Alpha of rows that are held."""
+        parts = [
+            strip.alpha[max(0, start - strip.top) : stop - strip.top]
+            for strip in self._held
+            if strip.alpha is not None and strip.top < stop and strip.top + len(strip.pixels) > start
+        ]
+        return np.concatenate(parts) if parts else None
+
+    @property
+    def _end(self) -> int:
+        return self._held[-1].top + len(self._held[-1].pixels)
+
+
+def _spans(length: int, side: int, card: ModelCard) -> tuple[Span, ...]:
+    """Where tiles of `side` lie along a padded side of a picture."""
+    multiple = card.multiple_of
+    most = max(multiple, side // 3 // multiple * multiple)
+    if _is_exact(card, side):
+        return lay_spans(length, side, overlap=2 * _margin(card), fade=0, multiple=multiple)
+    overlap = most if card.receptive_radius_px is None else max(multiple, min(2 * _margin(card), most))
+    return lay_spans(length, side, overlap=overlap, fade=overlap // 2, multiple=multiple)
+
+
+def _is_exact(card: ModelCard, side: int) -> bool:
+    """Whether tiles of this side can give what the whole picture would."""
+    return card.tiling == "exact" and card.receptive_radius_px is not None and side > 2 * _margin(card)
+
+
+def _margin(card: ModelCard) -> int:
+    """How far a pixel of the result sees, in whole multiples."""
+    return _padded(card.receptive_radius_px or 0, card)
+
+
+def _padded(length: int, card: ModelCard) -> int:
+    return -(-length // card.multiple_of) * card.multiple_of
+
+
+def _noted(side: int, longest: int, card: ModelCard, tally: Tally) -> int:
+    """The side, after what the network has to say about tiles of it."""
+    if side < longest and not _is_exact(card, side):
+        if card.tiling == "approximate":
+            reason = "this network normalises over the whole picture, so tiles may differ in tone"
+        else:
+            reason = f"each pixel of the result depends on {2 * _margin(card)} px across, so their borders may differ"
+        tally.note(f"tiles of {side} px: {reason}; more memory allows larger ones")
+    return side
+
+
+def _with_statistics_of_the_whole(network: Network, picture: OpenPicture, side: int) -> Network:
+    """The network with the normalisation that it has on the whole picture, reduced to the size of a tile."""
+    height, width = picture.info.height, picture.info.width
+    scale = side / max(height, width)
+    small = picture.reduced(max(1, round(height * scale)), max(1, round(width * scale)))
+    return network.normalising_as_on(on_picture(network.codec.source_from, small))
