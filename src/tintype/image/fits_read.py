@@ -161,7 +161,7 @@ def _area_sums(x: np.ndarray, edges: np.ndarray) -> np.ndarray:
     return np.diff(sums[:, whole] + part * x[:, np.minimum(whole, x.shape[1] - 1)], axis=1)
 
 
-def open_fits(source: Path | str | bytes, reading: Reading = Reading()) -> FitsPicture:  # noqa: B008 - immutable
+def open_fits(source: Path | str | bytes, reading: Reading = Reading()) -> FitsPicture:
     """Open a FITS file, or the bytes of one: plain, gzip or bzip2, whatever it is called.
 
     A result of Tintype with three planes opens as a colour picture.

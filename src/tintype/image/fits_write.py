@@ -58,7 +58,7 @@ def write_fits(
     *,
     channels: Literal[1, 3],
     provenance: Provenance | None = None,
-    writing: Writing = Writing(),  # noqa: B008 - immutable
+    writing: Writing = Writing(),
     keeps_luminance: bool = False,
 ) -> tuple[str, ...]:
     """Write a result as FITS, from top to bottom, whole or not at all.
