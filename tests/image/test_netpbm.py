@@ -84,6 +84,7 @@ def test_text_and_bits_are_read(data, values):
         (b"P1 2 1 02", "a sample is neither 0 nor 1"),
         (b"P5 2 1 90 ab", "a sample is above the largest value of 90"),
         (b"P2 2 1 10 3 11", "a sample is above the largest value of 10"),
+        (b"P3 6000 6000 255 ", "108,000,000 samples as text, more than the 16,777,216"),
         (b"Pf 2 1 x ", "its header holds no numbers"),
         (b"P5 99999999 99999999 255 ", "99999999 x 99999999 pixels, more than the 268,435,456"),
     ],

@@ -13,6 +13,7 @@ import numpy as np
 
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\S{1,32})(?=\s)")
 _LONGEST_HEADER = 16384
+_MOST_WORDS = 2**24  # samples written as text take fifty times their memory while they are read
 _CHANNELS = {b"P1": 1, b"P2": 1, b"P3": 3, b"P4": 1, b"P5": 1, b"P6": 3, b"Pf": 1, b"PF": 3}
 
 
@@ -62,7 +63,7 @@ def read_netpbm(stream: IO[bytes], most_pixels: int) -> np.ndarray:
         data = _exactly(stream, width * height * channels * (1 if peak < 256 else 2))
         samples = np.frombuffer(data, np.uint8 if peak < 256 else ">u2")
     else:
-        samples = _plain(stream.read(), width * height * channels, bitmap=bitmap)
+        samples = _plain(stream, width * height * channels, bitmap=bitmap)
     return _full_scale(samples, int(peak)).reshape(height, width, channels)
 
 
@@ -85,9 +86,11 @@ def _exactly(stream: IO[bytes], size: int) -> bytes:
     return stream.read(size)
 
 
-def _plain(text: bytes, count: int, *, bitmap: bool) -> np.ndarray:
+def _plain(stream: IO[bytes], count: int, *, bitmap: bool) -> np.ndarray:
     """Samples written as text; those of a bitmap may follow each other without white space, and 1 is black."""
-    text = re.sub(rb"#[^\n\r]*", b"", text)
+    if count > _MOST_WORDS:
+        raise ValueError(f"{count:,} samples as text, more than the {_MOST_WORDS:,} that are allowed; needed: P4 to P6")
+    text = re.sub(rb"#[^\n\r]*", b"", stream.read(16 * count + _LONGEST_HEADER))
     if bitmap:
         digits = np.frombuffer(b"".join(text.split()), np.uint8)[:count]
         samples = 1 - (digits.astype(np.int64) - ord("0"))

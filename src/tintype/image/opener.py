@@ -28,6 +28,7 @@ _LOADERS = frozenset(
 )
 _PAGED = frozenset({"tiffload", "webpload", "gifload", "heifload"})
 _WHOLE = frozenset({"webpload", "gifload", "heifload", "jxlload", "jp2kload"})
+_JPEG = b"\xff\xd8\xff"
 _SEQUENCES = (b"ftypavis", b"ftypmsf1", b"ftyphevc", b"ftyphevx")
 
 # Operations are never repeated on the same file: the cache of libvips would only keep past pictures in memory.
@@ -133,8 +134,11 @@ class _InMemory:
 
 def _find_loader(source: Source, limits: Limits, stream: IO[bytes]) -> str | None:
     """Return "jpegload" for a JPEG; None for what libvips does not know or may not read."""
-    if source == b"":
+    head = stream.read(3)
+    if head == b"":
         return None
+    if head == _JPEG:  # asked about one, libvips looks for a map of gains, and what looks for it prints what it misses
+        return "jpegload"
     found = pyvips.vips_lib.vips_foreign_find_load_source(vips_source(source, limits).pointer)
     if found == pyvips.ffi.NULL:
         pyvips.vips_lib.vips_error_clear()
@@ -142,7 +146,6 @@ def _find_loader(source: Source, limits: Limits, stream: IO[bytes]) -> str | Non
         return "heifload" if _is_sequence(stream) else None
     gtype = pyvips.type_from_name(pyvips.ffi.string(found).decode())
     loader = pyvips.nickname_find(gtype).removesuffix("_source")
-    loader = "jpegload" if loader == "uhdrload" else loader  # a JPEG with a map of gains, which is for screens
     return loader if loader in _LOADERS else None
 
 
