@@ -106,7 +106,7 @@ def write_strips(
             write(file)
             if file_format == "TIFF":
                 blocks = [*(page.exif for page in before), carried.exif, *(page.exif for page in after)]
-                into_tiff(file, blocks, has_density=info.extras.density is not None)
+                into_tiff(file, blocks, iptc=carried.iptc, has_density=info.extras.density is not None)
         else:
             with tempfile.TemporaryFile(dir=path.parent) as plain:  # without a name: nothing is left of it, ever
                 write(plain)
