@@ -1,13 +1,10 @@
-"""Picture files that are written: against Pillow and tifffile, and what is kept of the source."""
+"""Picture files that are written: samples against Pillow and tifffile, profiles, and what goes wrong."""
 
 from __future__ import annotations
 
 import errno
 import io
 import os
-import struct
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,39 +13,17 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from PIL import ExifTags, Image, ImageCms
+from PIL import Image, ImageCms
+from tests.image.conftest import MARK, check_one_line, some_pixels, write
 
 from tintype.errors import ImageError, OutputError, UsageError
-from tintype.image import savers
 from tintype.image.color import grey_to_luminance, lab_to_display, luminance, srgb_to_linear
 from tintype.image.encode import write_strips
 from tintype.image.file import DecodedImage, read_header, read_image, write_image
 from tintype.image.picture import Extras, PictureInfo, Strip, Writing
-from tintype.image.provenance import Provenance, read_provenance
 
-MARK = Provenance("0.1.0", "a.onnx", "colour-small", "0123", "4567", 4000, "ab", "colour", (("strength", "1.0"),))
 P3 = bytes(pyvips.Operation.call("profile_load", "p3"))
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def write(target, pixels, /, *, alpha=None, channels=3, writing=Writing(), mark=MARK, open_page=None, **facts):  # noqa: B008
-    """Write display pixels in strips of a few rows, as the result of a source of which these facts are known."""
-    height, width = pixels.shape[:2]
-    info = PictureInfo(width, height, **{"channels": channels, "has_alpha": alpha is not None} | facts)
-    parts = (slice(top, top + 7) for top in range(0, height, 7))
-    strips = (Strip(part.start, pixels[part], None if alpha is None else alpha[part]) for part in parts)
-    return write_strips(target, strips, info, channels=channels, writing=writing, provenance=mark, open_page=open_page)
-
-
-def some_pixels(height=40, width=50, channels=3, seed=0):
-    return np.random.default_rng(seed).random((height, width, channels), dtype=np.float32)
-
-
-def check_one_line(error, start):
-    message = str(error.value)
-    assert message.startswith(start)
-    assert "\n" not in message
-    assert len(message) < 400
 
 
 def as_display(image):
@@ -197,235 +172,6 @@ def test_a_profile_with_tables_goes_through_libvips(tmp_path, photo):
     by_tables = P3.replace(b"rTRC", b"xTRC")  # no curve: not a profile of three curves any more
     notes = write(tmp_path / "a.png", as_display(photo), extras=Extras(profile=by_tables))
     assert notes == ("the ICC profile cannot be used; the result has that of sRGB",)
-
-
-# --- what is carried -------------------------------------------------------------------------------------------------
-
-XMP = (
-    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    b'<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" dc:format="image/x"/>'
-    b"</rdf:RDF></x:xmpmeta>"
-)
-IPTC = b"\x1c\x02\x78\0\x0bHello there"
-
-
-def make_exif():
-    exif = Image.Exif()
-    exif[ExifTags.Base.Make] = "Some Camera"
-    exif[ExifTags.Base.Orientation] = 6
-    exif.get_ifd(ExifTags.IFD.Exif).update({0xA002: 4000, 0xA003: 3000, 0x829A: 0.004, 0x927C: b"Maker\0note" * 9})
-    exif.get_ifd(ExifTags.IFD.GPSInfo).update({1: "N", 2: (52.0, 31.0, 12.25)})
-    return exif.tobytes().removeprefix(b"Exif\0\0")
-
-
-def describe(path):
-    """Make, orientation, history, Exif and GPS of a file, as Pillow reads them."""
-    with Image.open(path) as image:
-        exif = image.getexif()
-        main = tuple(exif.get(tag) for tag in (ExifTags.Base.Make, ExifTags.Base.Orientation, 0x9213))
-        return main, dict(exif.get_ifd(ExifTags.IFD.Exif)), dict(exif.get_ifd(ExifTags.IFD.GPSInfo))
-
-
-@pytest.mark.parametrize("last", [".png", ".tif", ".jpg", ".webp"])
-@pytest.mark.parametrize("first", [".png", ".tif", ".jpg", ".webp"])
-def test_exif_and_xmp_go_from_any_format_to_any_other(tmp_path, first, last):
-    one, two = tmp_path / f"one{first}", tmp_path / f"two{last}"
-    write(one, some_pixels(), extras=Extras(exif=make_exif(), xmp=XMP, density=(10, 10), density_unit="cm"))
-    image = pyvips.Image.new_from_file(str(one))
-    exif = image.get("exif-data").removeprefix(b"Exif\0\0") if image.get_typeof("exif-data") else b""
-    extras = Extras(exif=exif, xmp=image.get("xmp-data"))
-    later = replace(MARK, model="b.onnx")
-    write(two, some_pixels(), mark=later, extras=extras, format=first[1:].replace("tif", "tiff"), path=one)
-    main, exif, gps = describe(two)
-    assert main == ("Some Camera", 1, later.to_text())
-    assert exif == {0xA002: 50, 0xA003: 40, 0x829A: 0.004, 0x927C: b"Maker\0note" * 9}
-    assert gps == {1: "N", 2: (52.0, 31.0, 12.25)}
-    assert read_provenance(two) == later
-    packet = pyvips.Image.new_from_file(str(two)).get("xmp-data")
-    assert b'dc:format="image/x"' in packet
-    assert packet.count(b"xmlns:tintype") == 1
-
-
-@pytest.mark.parametrize("suffix", [".png", ".tif", ".jpg", ".webp", ".avif"])
-@pytest.mark.parametrize("alpha", [None, np.full((40, 50), 0.5, np.float32)], ids=["opaque", "alpha"])
-def test_every_result_says_what_it_is(tmp_path, suffix, alpha):
-    path = tmp_path / f"a{suffix}"
-    write(path, some_pixels(), alpha=alpha)
-    assert read_provenance(path) == MARK
-    with Image.open(path) as image:
-        image.load()
-        assert image.size == (50, 40)
-
-
-@pytest.mark.parametrize("wrapped", [False, True])
-def test_iptc_is_kept_where_there_is_a_place_for_it(tmp_path, wrapped):
-    records = IPTC
-    if wrapped:
-        thumbnail = b"8BIM" + struct.pack(">HHI", 0x040C, 0, 4) + b"tiny"
-        records = b"Photoshop 3.0\0" + thumbnail + b"8BIM" + struct.pack(">HHI", 0x0404, 0, len(IPTC)) + IPTC
-    for suffix in (".jpg", ".tif", ".png"):
-        assert write(tmp_path / f"a{suffix}", some_pixels(), extras=Extras(iptc=records)) == ()
-    with Image.open(tmp_path / "a.jpg") as image:
-        assert image.info["photoshop"] == {0x0404: IPTC}
-    with Image.open(tmp_path / "a.tif") as image:
-        assert bytes(image.tag_v2[33723]).startswith(IPTC)
-    with Image.open(tmp_path / "a.png") as image:
-        assert IPTC.hex() in image.info["Raw profile type iptc"]
-    assert write(tmp_path / "a.webp", some_pixels(), extras=Extras(iptc=records)) == (
-        "the IPTC data are left out: WebP holds none",
-    )
-
-
-def test_texts_of_a_png_are_kept_and_our_own_is_replaced(tmp_path):
-    text = (
-        ("Title", "h\u00e9llo"),
-        ("Comment", "\u65e5\u672c"),
-        ("Author", "\u65e5" * 2000),
-        ("Tintype", "old"),
-        ("A", "b" * 2000),
-    )
-    write(tmp_path / "a.png", some_pixels(), extras=Extras(text=text))
-    with Image.open(tmp_path / "a.png") as image:
-        kept = {name: value for name, value in image.text.items() if name in dict(text)}
-    assert kept == dict(text) | {"Tintype": MARK.to_text()}
-
-
-def test_damaged_extras_are_left_out_with_a_note(tmp_path):
-    extras = Extras(exif=b"nonsense", xmp=b"<a>")
-    for suffix in (".png", ".tif", ".jpg", ".webp"):
-        exif_note, xmp_note = write(tmp_path / f"a{suffix}", some_pixels(), extras=extras)
-        assert exif_note.startswith("the Exif data are left out: ")
-        assert xmp_note.startswith("the XMP data are left out: ")
-        assert read_provenance(tmp_path / f"a{suffix}") == MARK
-
-
-def test_what_is_too_large_for_a_jpeg_is_left_out_with_a_note(tmp_path):
-    exif = Image.Exif()
-    exif.get_ifd(ExifTags.IFD.Exif)[0x927C] = bytes(70_000)
-    extras = Extras(exif=exif.tobytes().removeprefix(b"Exif\0\0"), xmp=XMP.replace(b"image/x", b"x" * 70_000))
-    assert len(write(tmp_path / "a.jpg", some_pixels(), extras=extras)) == 2
-    assert read_provenance(tmp_path / "a.jpg") == MARK
-    assert write(tmp_path / "a.png", some_pixels(), extras=extras) == ()
-
-
-@pytest.mark.parametrize(("density", "dpi"), [(None, None), ((300 / 25.4, 150 / 25.4), (300, 150))])
-def test_density_is_kept_and_none_is_made_up(tmp_path, density, dpi):
-    extras = Extras(density=density, density_unit="in" if density else "")
-    for suffix in (".png", ".tif", ".jpg"):
-        write(tmp_path / f"a{suffix}", some_pixels(), extras=extras, mark=None)
-        with Image.open(tmp_path / f"a{suffix}") as image:
-            if dpi:
-                assert image.info["dpi"] == pytest.approx(dpi, abs=0.02)
-            elif suffix == ".tif":
-                assert 282 not in image.tag_v2
-            else:
-                assert image.info.get("jfif_unit", 0) == 0
-                assert "dpi" not in image.info or suffix == ".jpg"
-
-
-# --- TIFF ------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("source", "written"),
-    [("none", 1), ("lzw", 5), ("packbits", 32773), ("zstd", 8), ("jpeg", 7), ("ccittfax4", 8), ("", 8)],
-)
-def test_the_compression_of_a_tiff_is_kept_if_it_holds_colour(tmp_path, source, written):
-    write(tmp_path / "a.tif", some_pixels(), extras=Extras(compression=source))
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        assert file.pages[0].compression == written
-
-
-def test_jpeg_in_tiff_gives_way_where_it_cannot_hold_the_samples(tmp_path):
-    write(tmp_path / "a.tif", some_pixels(), bits=16, extras=Extras(compression="jpeg"))
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        assert file.pages[0].compression == 8
-
-
-def test_a_pyramid_has_smaller_copies_in_tiles(tmp_path):
-    pixels = some_pixels(600, 700)
-    write(tmp_path / "a.tif", pixels, bits=16, writing=Writing(pyramid=True), extras=Extras(exif=make_exif()))
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        assert [page.shape for page in file.pages] == [(600, 700, 3), (300, 350, 3), (150, 175, 3)]
-        assert all(page.is_tiled for page in file.pages)
-        np.testing.assert_array_equal(file.pages[0].asarray(), np.rint(pixels * 65535))
-    assert describe(tmp_path / "a.tif")[0] == ("Some Camera", 1, MARK.to_text())
-
-
-def test_large_files_are_bigtiff(tmp_path, monkeypatch):
-    monkeypatch.setattr(savers, "_CLASSIC_TIFF", 5000)
-    pixels = some_pixels()
-    write(tmp_path / "a.tif", pixels, extras=Extras(exif=make_exif()))
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        assert file.is_bigtiff
-        np.testing.assert_array_equal(file.asarray(), np.rint(pixels * 255))
-    assert describe(tmp_path / "a.tif")[0] == ("Some Camera", 1, MARK.to_text())
-
-
-class Page:
-    """A page of a grey TIFF, as a reader would open it."""
-
-    def __init__(self, path, stack, number):
-        self.pixels = stack[number][..., None] / np.float32(255)
-        height, width = stack[number].shape
-        self.info = PictureInfo(width, height, 1, format="tiff", path=path, page=number, pages=len(stack))
-
-    def strips(self, rows):
-        for top in range(0, self.info.height, rows):
-            yield Strip(top, self.pixels[top : top + rows])
-
-
-@pytest.mark.parametrize("pyramid", [False, True])
-@pytest.mark.parametrize("number", [0, 1, 3])
-def test_other_pages_are_kept_at_their_place(tmp_path, number, pyramid):
-    stack = np.random.default_rng(0).integers(0, 256, (4, 30, 20), dtype=np.uint8)
-    source = tmp_path / "source.tif"
-    with tifffile.TiffWriter(source) as file:
-        for index, page in enumerate(stack):
-            file.write(page, description=f"page {index}", contiguous=False)
-    page = Page(source, stack, number)
-    facts = {"format": "tiff", "path": source, "page": number, "pages": 4}
-    notes = write(
-        tmp_path / "a.tif",
-        np.repeat(page.pixels, 3, axis=2),
-        writing=Writing(other_pages="keep", pyramid=pyramid),
-        open_page=lambda index: Page(source, stack, index),
-        **facts,
-    )
-    assert notes == ()
-    with tifffile.TiffFile(tmp_path / "a.tif") as file:
-        assert len(file.pages) == 4
-        for index, (written, expected) in enumerate(zip(file.pages, stack, strict=True)):
-            np.testing.assert_array_equal(written.asarray(), np.repeat(expected[..., None], 3, axis=2))
-            assert written.description == f"page {index}"
-            assert (0x9213 in written.tags) == (index == number)
-
-
-def test_other_pages_are_left_or_refused_on_demand(tmp_path):
-    facts = {"format": "tiff", "pages": 3}
-    assert write(tmp_path / "a.tif", some_pixels(), **facts) == ("2 other pages left out",)
-    assert write(tmp_path / "a.png", some_pixels(), writing=Writing(other_pages="keep"), **facts) == (
-        "2 other pages left out: PNG holds one",
-    )
-    with pytest.raises(ImageError, match="picture: has 2 other pages; "):
-        write(tmp_path / "b.tif", some_pixels(), writing=Writing(other_pages="refuse"), **facts)
-    assert not (tmp_path / "b.tif").exists()
-
-
-def test_pages_of_other_sizes_cannot_be_kept(tmp_path):
-    def open_page(number):
-        return Page(Path("a.tif"), [np.zeros((40 + i, 50), np.uint8) for i in range(2)], number)
-
-    with pytest.raises(ImageError, match="page 1 has 50 x 41 pixels, page 0 50 x 40") as error:
-        write(
-            tmp_path / "a.tif",
-            some_pixels(),
-            writing=Writing(other_pages="keep"),
-            open_page=open_page,
-            format="tiff",
-            pages=2,
-        )
-    check_one_line(error, "picture: ")
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
