@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
 from tests.image.conftest import MARK, check_one_line, some_pixels, write
+from tests.image.test_icc import ADOBE, gamma, make_profile
 
 from tintype.errors import ImageError, OutputError, UsageError
 from tintype.image.color import grey_to_luminance, lab_to_display, luminance, srgb_to_linear
@@ -168,10 +169,28 @@ def test_a_grey_source_in_colour_gets_srgb_by_name(tmp_path):
     assert profile_of(tmp_path / "a.png")[16:20] == b"RGB "
 
 
-def test_a_profile_with_tables_goes_through_libvips(tmp_path, photo):
-    by_tables = P3.replace(b"rTRC", b"xTRC")  # no curve: not a profile of three curves any more
-    notes = write(tmp_path / "a.png", as_display(photo), extras=Extras(profile=by_tables))
-    assert notes == ("the ICC profile cannot be used; the result has that of sRGB",)
+@pytest.mark.parametrize("bits", [8, 16])
+def test_a_profile_beyond_three_curves_goes_through_libvips(tmp_path, photo, bits):
+    dim = make_profile(np.multiply(ADOBE, 0.97), gamma(2.2))  # its white is not that of the connection space
+    alpha = np.full((photo.height, photo.width), 0.25, np.float32)
+    path = tmp_path / "a.png"
+    assert write(path, as_display(photo), alpha=alpha, bits=bits, extras=Extras(profile=dim)) == ()
+    assert profile_of(path) == dim
+    theirs = ImageCms.ImageCmsProfile(io.BytesIO(dim))
+    expected = np.asarray(ImageCms.profileToProfile(photo, ImageCms.createProfile("sRGB"), theirs))
+    stored = pyvips.Image.new_from_file(str(path)).numpy() / (2**bits - 1)
+    assert np.abs(stored[..., :3] * 255 - expected).max() < 2
+    np.testing.assert_allclose(stored[..., 3], 0.25, atol=0.002)
+
+
+def test_a_grey_profile_is_kept_by_a_grey_result_only(tmp_path):
+    profile = make_profile(ADOBE, gamma(1.8)).replace(b"RGB XYZ ", b"GRAYXYZ ").replace(b"rTRC", b"kTRC")
+    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16, 1)
+    write(tmp_path / "a.png", ramp, channels=1, extras=Extras(profile=profile))
+    assert profile_of(tmp_path / "a.png") == profile
+    with Image.open(tmp_path / "a.png") as image:
+        expected = srgb_to_linear(ramp[..., 0].astype(np.float64)) ** (1 / 1.8)
+        assert np.abs(np.asarray(image) / 255 - expected).max() < 2 / 255
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
