@@ -315,7 +315,12 @@ def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_picture_too_large_for_its_format_is_an_output_error(tmp_path):
+@pytest.mark.parametrize(("suffix", "side"), [(".webp", 16_383), (".avif", 16_384), (".jpg", 65_500)])
+def test_a_picture_too_large_for_its_format_is_an_output_error(tmp_path, suffix, side):
+    path = tmp_path / f"a{suffix}"
     with pytest.raises(OutputError) as error:
-        write_image(tmp_path / "a.webp", np.zeros((1, 20_000)))
-    check_one_line(error, f"{tmp_path / 'a.webp'}: cannot be written (")
+        write_image(path, np.zeros((1, side + 1)))
+    check_one_line(error, f"{path}: cannot be written ({side + 1} x 1 pixels, ")
+    if suffix != ".avif":
+        write_image(path, np.zeros((1, side)))
+        assert read_header(path).width == side

@@ -12,6 +12,8 @@ from tintype.image.picture import PictureInfo, Writing
 from tintype.image.rows import Kind
 
 _DEEPEST: dict[Format, int] = {"PNG": 16, "TIFF": 32, "JPEG": 8, "WebP": 8, "AVIF": 12}
+LONGEST_SIDE: dict[Format, int] = {"JPEG": 65_500, "WebP": 16_383, "AVIF": 16_384}
+"""Pixels of a side that a format, or libvips for it, has at most; the others hold any picture."""
 _CLASSIC_TIFF = 3_900_000_000  # bytes before compression; offsets of 32 bits end at 4.29e9
 _KEPT_COMPRESSIONS = ("none", "lzw", "packbits", "deflate")
 _TILE = 256
