@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -65,3 +67,17 @@ def test_too_few_rows_are_an_error():
     rows = iter([np.zeros((10, 10, 1), np.uint8)])
     with pytest.raises(pyvips.Error):
         collect(RowLayout(10, 100, 1, "uint8"), rows)
+
+
+def test_an_interruption_while_the_save_ends_waits_for_it():
+    ended = []
+
+    def save(image):
+        image.avg()
+        _thread.interrupt_main()
+        time.sleep(0.2)
+        ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        save_rows(RowLayout(4, 4, 1, "uint8"), iter([np.zeros((4, 4, 1), np.uint8)]), save)
+    assert ended

@@ -58,7 +58,9 @@ def attach(
 ) -> pyvips.Image:
     """Give libvips what it writes as it is; the rest is put into the file that it has written."""
     image = image.copy(xres=density[0], yres=density[1]) if density else image.copy()
-    blobs = {"xmp-data": carried.xmp, "iptc-data": carried.iptc} if file_format != "PNG" else {}
+    blobs = {"xmp-data": carried.xmp} if file_format != "PNG" else {}
+    if file_format == "JPEG":
+        blobs["iptc-data"] = carried.iptc
     if file_format == "AVIF" and carried.exif:
         blobs["exif-data"] = b"Exif\0\0" + carried.exif
     for name, blob in blobs.items():

@@ -27,7 +27,7 @@ from tintype.image.picture import PictureInfo, Strip, Writing
 from tintype.image.profile import OutputProfile, from_srgb, output_profile, with_profile
 from tintype.image.provenance import Provenance
 from tintype.image.rows import RowLayout, save_rows
-from tintype.image.savers import Samples, choose_samples, save
+from tintype.image.savers import LONGEST_SIDE, Samples, choose_samples, save
 from tintype.image.source import vips_reason
 
 _FORMATS: dict[str, Format] = {
@@ -72,6 +72,10 @@ def write_strips(
         OutputError: The suffix is unknown, the file cannot be written, or the format cannot hold so large a picture.
     """
     file_format = output_format(path)
+    longest = LONGEST_SIDE.get(file_format)
+    if longest is not None and max(info.width, info.height) > longest:
+        size = f"{info.width} x {info.height} pixels, {file_format} holds {longest:,} a side"
+        raise OutputError(f"{path}: cannot be written ({size}); use .tif or .png")
     notes: list[str] = []
     before, after = other_pages(info, writing, file_format, open_page, channels, notes)
     page_count = 1 + len(before) + len(after)
@@ -106,7 +110,7 @@ def write_strips(
             write(file)
             if file_format == "TIFF":
                 blocks = [*(page.exif for page in before), carried.exif, *(page.exif for page in after)]
-                into_tiff(file, blocks, has_density=info.extras.density is not None)
+                into_tiff(file, blocks, iptc=carried.iptc, has_density=info.extras.density is not None)
         else:
             with tempfile.TemporaryFile(dir=path.parent) as plain:  # without a name: nothing is left of it, ever
                 write(plain)

@@ -37,6 +37,7 @@ _THUMBNAIL, _THUMBNAIL_BYTES = 0x0201, 0x0202
 _EXIF, _GPS, _INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 _HISTORY = 0x9213  # ImageHistory of TIFF/EP: what has been done to the picture
 _PIXELS_ACROSS, _PIXELS_DOWN = 0xA002, 0xA003
+_IPTC, _UNDEFINED = 33723, 7
 _RESOLUTION = (0x011A, 0x011B, 0x0128)
 _POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
 
@@ -121,12 +122,13 @@ def from_tiff(read_at: ReadAt, page: int = 0) -> bytes:
     return tree.layout.header + struct.pack(tree.layout.pointer, 8) + _encode_tree(tree, 8)
 
 
-def into_tiff(file: BinaryIO, blocks: list[bytes], *, has_density: bool) -> None:
+def into_tiff(file: BinaryIO, blocks: list[bytes], *, iptc: bytes = b"", has_density: bool) -> None:
     """Put Exif blocks into a TIFF file that libvips has written, one a page; new directories are added at its end.
 
     Args:
         file: Open for reading and writing.
         blocks: What `revise` has returned; empty: the page has none.
+        iptc: Bare records for all pages, of which libvips would write a quarter; empty: none.
         has_density: The resolution that libvips has written is known; otherwise it is taken out.
     """
     read_at = reader(file)
@@ -135,6 +137,8 @@ def into_tiff(file: BinaryIO, blocks: list[bytes], *, has_density: bool) -> None
         page = read_directory(read_at, layout, at, limit=2**31)
         tree = _read_tree(_reader(block), 0).translated(layout) if block else _Tree(layout, {})
         kept = {tag: entry for tag, entry in page.entries.items() if has_density or tag not in _RESOLUTION}
+        if iptc:
+            kept[_IPTC] = Entry(_UNDEFINED, len(iptc), iptc)
         start = file.seek(0, 2)
         start += file.write(bytes(start % 2))
         file.write(_encode_tree(replace(tree, main=kept | tree.main), start, page.following))

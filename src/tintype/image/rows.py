@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from queue import Queue
+from queue import Full, Queue
 from threading import Event, Thread
 from typing import Literal, final
 
@@ -75,11 +76,25 @@ def save_rows(layout: RowLayout, rows: Iterator[np.ndarray], save: Callable[[pyv
                 break
             waiting.put(np.ascontiguousarray(strip, dtype=layout.kind).data.cast("B"))
     finally:
-        if not ended.is_set():
-            waiting.put(memoryview(b""))  # all rows are there, or no more will come: libvips then ends with an error
+        _wait(ended, waiting)
         thread.join()
     if failures:
         raise failures[0]
+
+
+def _wait(ended: Event, waiting: Queue[memoryview]) -> None:
+    """Let the save end, even if Ctrl-C is pressed meanwhile: it must not write to a file that was closed."""
+    interruption: KeyboardInterrupt | None = None
+    while True:
+        try:
+            while not ended.wait(0.1):
+                with suppress(Full):  # no more rows will come; if some are missing, libvips gives up
+                    waiting.put_nowait(memoryview(b""))
+            break
+        except KeyboardInterrupt as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 def _source(layout: RowLayout, waiting: Queue[memoryview]) -> pyvips.Source:

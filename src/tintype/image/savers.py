@@ -12,8 +12,10 @@ from tintype.image.picture import PictureInfo, Writing
 from tintype.image.rows import Kind
 
 _DEEPEST: dict[Format, int] = {"PNG": 16, "TIFF": 32, "JPEG": 8, "WebP": 8, "AVIF": 12}
+LONGEST_SIDE: dict[Format, int] = {"JPEG": 65_500, "WebP": 16_383, "AVIF": 16_384}
+"""Pixels of a side that a format, or libvips for it, has at most; the others hold any picture."""
 _CLASSIC_TIFF = 3_900_000_000  # bytes before compression; offsets of 32 bits end at 4.29e9
-_KEPT_COMPRESSIONS = ("none", "lzw", "packbits", "deflate", "zstd")
+_KEPT_COMPRESSIONS = ("none", "lzw", "packbits", "deflate")
 _TILE = 256
 _DEFLATE_LEVEL = 3  # of 20,000 x 20,000 pixels: 8 s of a core and 309 MB; 6: 39 s and 286 MB
 
@@ -90,7 +92,7 @@ def _tiff_options(
         options: dict[str, Any] = {"compression": "jpeg", "Q": 95}
     else:
         options = {"compression": compression if compression in _KEPT_COMPRESSIONS else "deflate"}
-        options["predictor"] = "float" if samples.floating else "horizontal"
+        options["predictor"] = "none" if samples.floating else "horizontal"  # few read that of floats
         if options["compression"] == "deflate":
             options["level"] = _DEFLATE_LEVEL
     size = image.width * image.height * image.bands * {8: 1, 16: 2, 32: 4}[samples.bits]
