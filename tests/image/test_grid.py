@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tintype.errors import MissingExtraError
-from tintype.image.grid import _text, panel
+from tintype.image.grid import panel, text
 
 RED, GREEN = (np.broadcast_to(np.float32(colour), (32, 48, 3)) for colour in ([1, 0, 0], [0, 1, 0]))
 GREY = np.full((32, 48, 1), 0.5, dtype=np.float32)
@@ -86,5 +86,5 @@ def test_a_missing_font_names_the_extra(monkeypatch):
 
 @pytest.mark.parametrize("cell", [96, 128, 160, 192, 256])
 def test_labels_with_and_without_descenders_stand_on_one_line(cell):
-    plain, descending = (_text(label, max(10, round(cell / 14)), cell, "centre") for label in ("source", "generated"))
+    plain, descending = (text(label, max(10, round(cell / 14)), cell, "centre") for label in ("source", "generated"))
     assert plain.shape[0] == descending.shape[0]
