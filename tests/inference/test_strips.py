@@ -112,6 +112,13 @@ def test_pixels_that_lost_chroma_are_counted_and_keep_their_luminance(translator
     np.testing.assert_allclose(on_picture(luminance, result), lightness, atol=0.05)
 
 
+def test_a_limit_that_strips_alone_exceed_is_said(translators):
+    translator, image = translators("lab"), ArrayPicture(picture(20, 20, 1))
+    (note,) = translator.translate(image, settings=Sizing(memory=1)).notes
+    assert "0 MB are allowed" in note
+    assert not translator.translate(image, settings=Sizing(memory=10**12)).notes
+
+
 def test_a_picture_that_breaks_off_ends_in_its_own_error(translators):
     class Broken:
         info = PictureInfo(30, 40, 1)
