@@ -28,6 +28,6 @@ def test_any_rows_equal_those_of_the_whole_to_the_last_bit(rows, columns, height
 )
 def test_enlarging_equals_that_of_pillow(kernel, other):
     picture = np.random.default_rng(0).random((30, 45), dtype=np.float32)
-    expected = np.asarray(Image.fromarray(picture).resize((211, 97), Image.Resampling[filter]))
+    expected = np.asarray(Image.fromarray(picture).resize((211, 97), other))
     inner = (slice(8, -8), slice(12, -12))  # Pillow leaves out what lies beyond the border, we repeat the border
     np.testing.assert_allclose(resize(picture[..., None], 97, 211, kernel)[..., 0][inner], expected[inner], atol=2e-3)

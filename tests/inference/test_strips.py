@@ -7,12 +7,14 @@ import time
 
 import numpy as np
 import pytest
+from skimage.color import deltaE_ciede2000
 
 from tintype.errors import ImageError, UsageError
 from tintype.image.array_picture import ArrayPicture, gathered
 from tintype.image.codec import on_picture
-from tintype.image.color import luminance
+from tintype.image.color import luminance, rgb_to_lab
 from tintype.image.picture import DecodedImage, PictureInfo, Strip
+from tintype.image.resize import resize
 from tintype.inference import colourise
 from tintype.inference.pool import in_order
 from tintype.inference.translation import COLOUR_KEPT, COLOUR_REPLACED
@@ -110,6 +112,13 @@ def test_pixels_that_lost_chroma_are_counted_and_keep_their_luminance(translator
     np.testing.assert_allclose(on_picture(luminance, result), lightness, atol=0.05)
 
 
+def test_a_limit_that_strips_alone_exceed_is_said(translators):
+    translator, image = translators("lab"), ArrayPicture(picture(20, 20, 1))
+    (note,) = translator.translate(image, settings=Sizing(memory=1)).notes
+    assert "0 MB are allowed" in note
+    assert not translator.translate(image, settings=Sizing(memory=10**12)).notes
+
+
 def test_a_picture_that_breaks_off_ends_in_its_own_error(translators):
     class Broken:
         info = PictureInfo(30, 40, 1)
@@ -160,3 +169,26 @@ def test_what_work_raises_comes_out_and_nothing_is_left_running():
     next(stopped)
     stopped.close()
     assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("edges", [False, True])
+def test_one_picture_in_many_sizes_gets_one_colour(make_card, edges):
+    class Curved:
+        """Chroma that bends with luminance, so that the order of reducing and predicting matters."""
+
+        name = "curved"
+
+        def __call__(self, x):
+            return 0.4 * np.concatenate([np.sin(3 * x), np.cos(2 * x)], axis=1).astype(np.float32)
+
+    translator = Translator.from_runtime(Curved(), make_card("lab", size=64))
+    y, x = np.mgrid[0:1:320j, 0:1:2048j]
+    largest = (0.5 + 0.3 * np.sin(9 * x + 4 * y * y) + 0.15 * np.sin(700 * x) * y)[..., None].astype(np.float32)
+    labs = []
+    for width in (256, 512, 1024, 2048):
+        image = np.rint(np.clip(resize(largest, width * 320 // 2048, width), 0, 1) * 255).astype(np.uint8)
+        result = translator.translate(ArrayPicture(image), settings=Sizing(edges=edges)).pixels()
+        labs.append(on_picture(rgb_to_lab, np.clip(resize(result, 40, 256), 0, 1)))
+    for lab in labs[1:]:
+        same_lightness = np.concatenate([labs[0][..., :1], lab[..., 1:]], axis=2)
+        assert deltaE_ciede2000(same_lightness, labs[0]).mean() < 2

@@ -90,7 +90,7 @@ def test_tiles_smaller_than_what_the_network_sees_are_blended_and_said():
 def steps_at_borders(result, image, side, card):
     """The largest step between columns where tiles meet, in units of the largest step anywhere else; of means over 8
     rows, so that grain does not hide them."""
-    columns = tiling._spans(-(-image.shape[1] // 8) * 8, side, card)
+    columns = tiling.spans_of(image.shape[1], side, card)
     rows = result[: result.shape[0] // 8 * 8].reshape(-1, 8, *result.shape[1:]).mean(1)
     steps = np.abs(np.diff(rows, axis=1)).max(axis=(0, 2))
     zones = np.zeros(len(steps), bool)

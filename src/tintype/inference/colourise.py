@@ -9,8 +9,9 @@ import numpy as np
 
 from tintype.image.codec import LabSpace, on_picture
 from tintype.image.guided import GuidedResizing
-from tintype.image.picture import STRIP_PIXELS, OpenPicture, Strip
+from tintype.image.picture import STRIP_PIXELS, OpenPicture, PictureInfo, Strip
 from tintype.image.resize import Resizing
+from tintype.inference.memory import budget, in_words, resident
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.network import Network, to_batch, to_picture
 from tintype.inference.pool import in_order
@@ -33,6 +34,9 @@ class Chroma:
         network: One that predicts chroma; it is run once, on the picture at the network's size.
         picture: The picture.
         edges: Enlarge chroma along the edges of luminance (`guided.py`), not without a look at the picture.
+
+    Attributes:
+        held: Bytes that it takes as long as it is needed.
     """
 
     def __init__(self, network: Network, picture: OpenPicture, edges: bool) -> None:
@@ -49,12 +53,25 @@ class Chroma:
         else:
             self._plain = Resizing(output, height, width, "cubic")
 
+        self.held = 4 * len(output) * width * (5 if self._guided is not None else 2)
+
     def rows(self, top: int, lightness: np.ndarray) -> np.ndarray:
         """Model space `rows w 2`, of the rows from `top` on that have the L* `rows w`."""
         if self._guided is not None:
             return self._guided.rows(top, lightness)
         assert self._plain is not None
         return self._plain.rows(top, top + len(lightness))
+
+
+_BYTES_A_PIXEL = 160  # of a strip under way: its source, its result, and what colour conversion holds in between
+
+
+def memory_note(info: PictureInfo, chroma: Chroma, threads: int, limit: int | None) -> tuple[str, ...]:
+    """What is to be said where joining chroma with luminance, which has no smaller way, exceeds a limit."""
+    needed = chroma.held + (threads + 1) * _BYTES_A_PIXEL * max(STRIP_PIXELS, info.width)
+    if limit is None or needed <= budget(limit):
+        return ()
+    return (f"needs about {in_words(needed + resident())} of memory; {in_words(limit)} are allowed",)
 
 
 def coloured_strips(

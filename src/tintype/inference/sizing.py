@@ -14,7 +14,7 @@ class Sizing:
     """Choices that change how a picture is worked on; the defaults suit every picture."""
 
     memory: int | None = None
-    """Bytes that the work may take beyond what the process holds; default: a share of what is free."""
+    """Bytes that the process may hold in all; default: a share of what is free."""
     edges: bool | None = None
     """Enlarge chroma along the edges of the luminance, for models that predict chroma; default: `colourise.EDGES`."""
     statistics: Statistics = "tile"

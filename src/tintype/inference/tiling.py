@@ -35,7 +35,7 @@ def translated_strips(network: Network, picture: OpenPicture, settings: Sizing, 
     height, width = _padded(info.height, card), _padded(info.width, card)
     side = plan_side(network, info, settings, tally)
     if side < max(height, width) and settings.statistics == "whole" and card.tiling == "approximate":
-        network = _with_statistics_of_the_whole(network, picture, side)
+        network = _with_statistics_of_the_whole(network, picture, side, tally)
     run = _Run(network, side, tally, info)
 
     def sources() -> Iterator[Strip]:
@@ -139,11 +139,11 @@ def _tiled(
     run: Callable[[np.ndarray], np.ndarray],
 ) -> Iterator[Strip]:
     """The picture in tiles of `side`, one band of them in memory at a time."""
-    columns = _spans(_padded(width, card), side, card)
+    columns = spans_of(width, side, card)
     weights = [column.weights()[:, None] for column in columns]
     band = _Band(sources, height, width, card.multiple_of)
     done, carried = 0, np.empty((0, 0, 0), np.float32)  # of the last band, from `done` on
-    for row in _spans(_padded(height, card), side, card):
+    for row in spans_of(height, side, card):
         source, made = band.rows(row.start, row.stop), None
         for column, weight in zip(columns, weights, strict=True):
             result = run(source[:, column.start : column.stop])
@@ -198,9 +198,9 @@ class _Band:
         return self._held[-1].top + len(self._held[-1].pixels)
 
 
-def _spans(length: int, side: int, card: ModelCard) -> tuple[Span, ...]:
-    """Where tiles of `side` lie along a padded side of a picture."""
-    multiple = card.multiple_of
+def spans_of(length: int, side: int, card: ModelCard) -> tuple[Span, ...]:
+    """Where tiles of `side` lie along a side of a picture, and how they give way to each other."""
+    multiple, length = card.multiple_of, _padded(length, card)
     most = max(multiple, side // 3 // multiple * multiple)
     if _is_exact(card, side):
         return lay_spans(length, side, overlap=2 * _margin(card), fade=0, multiple=multiple)
@@ -233,9 +233,10 @@ def _noted(side: int, longest: int, card: ModelCard, tally: Tally) -> int:
     return side
 
 
-def _with_statistics_of_the_whole(network: Network, picture: OpenPicture, side: int) -> Network:
+def _with_statistics_of_the_whole(network: Network, picture: OpenPicture, side: int, tally: Tally) -> Network:
     """The network with the normalisation that it has on the whole picture, reduced to the size of a tile."""
     height, width = picture.info.height, picture.info.width
     scale = side / max(height, width)
+    tally.note(f"tiles are normalised as the whole picture is, reduced to {side} px")
     small = picture.reduced(max(1, round(height * scale)), max(1, round(width * scale)))
     return network.normalising_as_on(on_picture(network.codec.source_from, small))

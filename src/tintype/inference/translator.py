@@ -19,7 +19,7 @@ from tintype.image.array_picture import ArrayPicture
 from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
 from tintype.image.picture import STRIP_PIXELS, OpenPicture
-from tintype.inference.colourise import EDGES, Chroma, coloured_strips
+from tintype.inference.colourise import EDGES, Chroma, coloured_strips, memory_note
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.network import Network
 from tintype.inference.runtime import Runtime, freezable, open_runtime
@@ -60,6 +60,7 @@ class Prediction:
                 lambda tally: coloured_strips(self._picture, codec, self._chroma, strength, self._threads, tally),
                 channels=3,
                 keeps_luminance=True,
+                notes=memory_note(self._picture.info, self._chroma, self._threads, self._settings.memory),
             )
         return Translation(
             self._picture.info,
