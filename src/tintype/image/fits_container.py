@@ -175,6 +175,8 @@ def list_pictures(file: BinaryIO, label: str, limits: Limits) -> tuple[list[Pict
         if number >= limits.frames:
             raise ImageError(f"{label}: more than the {limits.frames:,} HDUs that are allowed")
         if number:
+            if not hasattr(hdus[number - 1], "fileinfo"):
+                return found, hdus[0].header  # what astropy calls corrupted: nothing can be found after it
             place = hdus[number - 1].fileinfo()
             _check_header(file, place["datLoc"] + place["datSpan"], label)
         try:
