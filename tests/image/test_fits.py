@@ -259,6 +259,15 @@ def test_missing_final_padding_is_forgiven():
     assert open_fits(data[: 2880 + 30 * 41 * 4]).info.height == 30
 
 
+def test_a_good_picture_before_a_corrupted_extension_is_read():
+    broken = to_bytes(fits.PrimaryHDU(sky()), fits.ImageHDU(sky(20, 20)), fits.ImageHDU(sky(20, 20)))
+    place = broken.index(b"XTENSION")
+    damaged = broken[:place] + broken[place:].replace(
+        b"BITPIX  =                  -32", b"BITPIX  =                  'a'", 1
+    )
+    np.testing.assert_array_equal(open_fits(damaged).values(0, 30), sky()[::-1])
+
+
 def test_a_missing_file_says_so(tmp_path):
     with pytest.raises(ImageError, match="No such file"):
         open_fits(tmp_path / "none.fits")

@@ -174,13 +174,17 @@ def list_pictures(file: BinaryIO, label: str, limits: Limits) -> tuple[list[Pict
     for number in count():
         if number >= limits.frames:
             raise ImageError(f"{label}: more than the {limits.frames:,} HDUs that are allowed")
-        if number:
-            place = hdus[number - 1].fileinfo()
-            _check_header(file, place["datLoc"] + place["datSpan"], label)
         try:
+            if number:
+                place = hdus[number - 1].fileinfo()
+                _check_header(file, place["datLoc"] + place["datSpan"], label)
             hdu = hdus[number]
         except IndexError:
             return found, hdus[0].header
+        except (AttributeError, KeyError, OSError, TypeError, ValueError):
+            if not found:
+                raise
+            return found, hdus[0].header  # damage behind a good picture does not spoil it
         compressed = isinstance(hdu, fits.BinTableHDU) and hdu.header.get("ZIMAGE") is True
         plain = isinstance(hdu, fits.PrimaryHDU | fits.ImageHDU) and not isinstance(hdu, fits.GroupsHDU)
         shape = _shape(hdu.header, "ZNAXIS" if compressed else "NAXIS") if plain or compressed else ()
