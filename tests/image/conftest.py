@@ -12,7 +12,7 @@ from tintype.image.provenance import Provenance
 MARK = Provenance("0.1.0", "a.onnx", "colour-small", "0123", "4567", 4000, "ab", "colour", (("strength", "1.0"),))
 
 
-def write(target, pixels, /, *, alpha=None, channels=3, writing=Writing(), mark=MARK, open_page=None, **facts):  # noqa: B008
+def write(target, pixels, /, *, alpha=None, channels=3, writing=Writing(), mark=MARK, open_page=None, **facts):
     """Write display pixels in strips of a few rows, as the result of a source of which these facts are known."""
     height, width = pixels.shape[:2]
     info = PictureInfo(width, height, **{"channels": channels, "has_alpha": alpha is not None} | facts)

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import io
-import os
 from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from tintype.errors import OutputError, UsageError
 from tintype.image.file import (
     PICTURE_SUFFIXES,
-    DecodedImage,
     find_pictures,
     picture_suffix,
-    read_header,
-    read_image,
-    write_image,
 )
-from tintype.image.resize import resize
 
 HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
 

@@ -73,11 +73,7 @@ def page_exif(info: PictureInfo, provenance: Provenance | None, notes: list[str]
     """What a picture says in Exif, or in the tags of a TIFF, made true for its result: a TIFF stream, or nothing."""
     mark = provenance.to_text() if provenance else ""
     try:
-        block = info.extras.exif
-        if not block and info.format == "tiff" and info.path is not None:
-            with info.path.open("rb") as file:
-                block = exif.from_tiff(tiff.reader(file), info.page)
-        return exif.revise(block, info.width, info.height, mark)
+        return exif.revise(info.extras.exif, info.width, info.height, mark)
     except tiff.DamagedTiffError as error:
         notes.append(f"the Exif data are left out: {error}")
         return exif.revise(b"", info.width, info.height, mark)

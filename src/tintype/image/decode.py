@@ -24,6 +24,7 @@ from tintype.image.display import (
     to_display,
     to_float32,
 )
+from tintype.image.icc import parse_rgb_profile
 from tintype.image.metadata import read_extras
 from tintype.image.opener import Access, identify
 from tintype.image.picture import Bits, ImageHeader, PictureInfo, Reading, Strip, to_samples
@@ -44,6 +45,7 @@ class VipsPicture:
             ImageError: The file is missing, no picture, beyond the limits, neither grey nor colour, or has no such
                 page.
         """
+        self._source, self._reading = source, reading
         self._label = label(source)
         with image_errors(self._label):
             opened = identify(source, reading)
@@ -73,8 +75,10 @@ class VipsPicture:
             page=reading.page,
             pages=opened.pages,
             notes=notes,
+            interpretation=image.interpretation,
             extras=replace(
                 extras,
+                exif=extras.exif or opened.extras.exif,
                 text=opened.extras.text,
                 compression=opened.extras.compression,
                 density=extras.density or opened.extras.density,
@@ -94,11 +98,21 @@ class VipsPicture:
         """What the file says about its samples."""
         return self._header
 
+    def at_page(self, page: int) -> VipsPicture:
+        """Another page of the same file, counted from 0.
+
+        Raises:
+            ImageError: As for a new one.
+        """
+        return VipsPicture(self._source, replace(self._reading, page=page))
+
     def strips(self, rows: int) -> Iterator[Strip]:
         """See `OpenPicture.strips`."""
         info = self._info
+        # libvips converts on a grid, which costs up to 100 of 65,535 levels in the shadows
+        numbers = parse_rgb_profile(info.extras.profile) if self._profile == "other" and info.channels == 3 else None
         with image_errors(self._label):
-            image = to_display(self._opener.open(self._access).autorot(), self._profile)
+            image = to_display(self._opener.open(self._access).autorot(), "none" if numbers else self._profile)
             region = pyvips.Region.new(image)
         for top in range(0, info.height, rows):
             with image_errors(self._label):
@@ -107,7 +121,8 @@ class VipsPicture:
                 self._beyond = bool((samples < 0).any() or (samples > 1).any())
             pixels = to_float32(samples, FULL_SCALE[image.format])
             alpha = pixels[..., info.channels] if info.has_alpha else None
-            yield Strip(top, pixels[..., : info.channels], alpha)
+            colours = pixels[..., : info.channels]
+            yield Strip(top, numbers.to_srgb(colours) if numbers else colours, alpha)
 
     def reduced(self, height: int, width: int) -> np.ndarray:
         """See `OpenPicture.reduced`."""

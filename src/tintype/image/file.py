@@ -189,7 +189,15 @@ def write_picture(
             writing=writing,
             keeps_luminance=keeps_luminance,
         )
-    return encode.write_strips(path, strips, source.info, channels=channels, provenance=provenance, writing=writing)
+    return encode.write_strips(
+        path,
+        strips,
+        source.info,
+        channels=channels,
+        provenance=provenance,
+        writing=writing,
+        open_page=source.at_page if isinstance(source, VipsPicture) else None,
+    )
 
 
 def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Literal[8, 16] | None = None) -> None:

@@ -12,7 +12,8 @@ from typing import IO, Literal, Protocol, TypeVar, final
 import pyvips
 
 from tintype.errors import ImageError
-from tintype.image import tiff_tags
+from tintype.image import tiff, tiff_tags
+from tintype.image.exif import from_tiff
 from tintype.image.foreign import load_foreign
 from tintype.image.picture import Extras, Limits, Reading
 from tintype.image.png_chunks import read_chunks
@@ -59,7 +60,7 @@ class Opened:
     pages: int = 1
     notes: tuple[str, ...] = ()
     extras: Extras = field(default_factory=Extras)
-    """What libvips does not tell: the compression of a TIFF, texts and density of a PNG."""
+    """What libvips does not tell: compression and tags of a TIFF, texts and density of a PNG."""
 
 
 def identify(source: Source, reading: Reading) -> Opened:
@@ -165,17 +166,19 @@ def _with_page_of_tiff(opener: _Libvips, image: pyvips.Image, stream: IO[bytes],
     """Choose among the pages of a TIFF that are pictures of their own: the levels of a pyramid are not."""
     count = _field(image, "n-pages", 1)
     _check_page(0, count, reading, opener.name)
-    layout = tiff_tags.read_layout(stream)
-    if layout is None:
-        return _with_page(opener, image, reading, "page")
-    pages = [page for page in tiff_tags.whole_pages(stream, layout, count) if page < count] or list(range(count))
+    read_at = tiff.reader(stream)
+    pages = [page for page in tiff_tags.whole_pages(read_at, count) if page < count] or list(range(count))
     _check_page(reading.page, len(pages), reading, opener.name)
-    tags = tiff_tags.read_page(stream, layout, pages[reading.page])
     image = _at_page(opener, image, pages[reading.page], reading.limits)
     notes = _page_notes(reading.page, len(pages), "page")
-    if tiff_tags.has_unspecified_channel(tags, layout) and image.hasalpha():
+    try:
+        layout, directory = tiff.find_directory(read_at, reading.page)
+        extras = Extras(compression=tiff_tags.compression(directory, layout), exif=from_tiff(read_at, reading.page))
+    except tiff.DamagedTiffError:
+        return Opened(opener, image, len(pages), (*notes, "its tags are damaged and are left out"))
+    if tiff_tags.has_unspecified_channel(directory, layout) and image.hasalpha():
         notes += ("its last channel, the use of which it does not state, is taken for alpha",)
-    return Opened(opener, image, len(pages), notes, Extras(compression=tiff_tags.compression(tags, layout)))
+    return Opened(opener, image, len(pages), notes, extras)
 
 
 def _with_page(opener: _Libvips, image: pyvips.Image, reading: Reading, kind: str) -> Opened:

@@ -7,7 +7,7 @@ and offsets are checked against what is there, and no value is read that is larg
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Literal, final
 
@@ -69,10 +69,14 @@ class Entry:
     at: int = 0
     """Offset of the entry."""
 
+    def numbers(self, layout: Layout) -> tuple[int, ...]:
+        """The items of an unsigned integer kind; empty for any other."""
+        code = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(self.kind)
+        return struct.unpack(f"{layout.order}{self.count}{code}", self.value) if code else ()
+
     def number(self, layout: Layout) -> int:
-        """The first item of an integer kind, else 0."""
-        code = {3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}.get(self.kind)
-        return struct.unpack_from(layout.order + code, self.value)[0] if code and self.count else 0
+        """The first item of an unsigned integer kind, else 0."""
+        return next(iter(self.numbers(layout)), 0)
 
 
 @final
@@ -130,24 +134,39 @@ def read_directory(read_at: ReadAt, layout: Layout, at: int, limit: int = VALUE_
     return Directory(entries, at, at + head + count * size, following)
 
 
+def directories(read_at: ReadAt, limit: int = VALUE_LIMIT) -> Iterator[tuple[Layout, Directory]]:
+    """Read the directories of a stream in the order of their chain, which may not come back to where it was.
+
+    Raises:
+        DamagedTiffError: The stream is no TIFF, or the next directory cannot be read.
+    """
+    layout, at, _ = read_header(read_at)
+    seen = {0}
+    while at not in seen:
+        seen.add(at)
+        directory = read_directory(read_at, layout, at, limit)
+        yield layout, directory
+        at = directory.following
+
+
+def is_whole(directory: Directory, layout: Layout) -> bool:
+    """Whether a directory is that of a page, and not of a reduced copy of one, or of a mask."""
+    subfile = directory.entries.get(_SUBFILE)
+    return subfile is None or not subfile.number(layout) & _NOT_A_PAGE
+
+
 def find_directory(read_at: ReadAt, page: int) -> tuple[Layout, Directory]:
     """Read the header and the directory of a page; reduced copies of pages, and masks, do not count.
 
     Raises:
         DamagedTiffError: There is no such page.
     """
-    layout, at, _ = read_header(read_at)
-    seen: set[int] = set()
-    while at not in seen:
-        seen.add(at)
-        directory = read_directory(read_at, layout, at, limit=8)
-        subfile = directory.entries.get(_SUBFILE)
-        if subfile is None or not subfile.number(layout) & _NOT_A_PAGE:
+    for layout, directory in directories(read_at, limit=8):
+        if is_whole(directory, layout):
             if page == 0:
-                return layout, read_directory(read_at, layout, at)
+                return layout, read_directory(read_at, layout, directory.at)
             page -= 1
-        at = directory.following
-    raise DamagedTiffError("its directories are a circle")
+    raise DamagedTiffError("it has no such page")
 
 
 def reader(file: IO[bytes]) -> ReadAt:
