@@ -11,7 +11,8 @@ from tests.image.conftest import MARK, check_one_line, describe, make_exif, some
 
 from tintype.errors import ImageError
 from tintype.image import savers
-from tintype.image.picture import Extras, PictureInfo, Strip, Writing
+from tintype.image.file import open_picture, write_picture
+from tintype.image.picture import Extras, PictureInfo, Reading, Strip, Writing
 
 
 @pytest.mark.parametrize(
@@ -71,15 +72,10 @@ def test_other_pages_are_kept_at_their_place(tmp_path, number, pyramid):
     with tifffile.TiffWriter(source) as file:
         for index, page in enumerate(stack):
             file.write(page, description=f"page {index}", contiguous=False)
-    page = Page(source, stack, number)
-    facts = {"format": "tiff", "path": source, "page": number, "pages": 4}
-    notes = write(
-        tmp_path / "a.tif",
-        np.repeat(page.pixels, 3, axis=2),
-        writing=Writing(other_pages="keep", pyramid=pyramid),
-        open_page=lambda index: Page(source, stack, index),
-        **facts,
-    )
+    page = open_picture(source, Reading(page=number))
+    colour = (Strip(strip.top, np.repeat(strip.pixels, 3, axis=2)) for strip in page.strips(8))
+    writing = Writing(other_pages="keep", pyramid=pyramid)
+    notes = write_picture(tmp_path / "a.tif", colour, page, channels=3, provenance=MARK, writing=writing)
     assert notes == ()
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert len(file.pages) == 4

@@ -29,9 +29,7 @@ from tintype.image.metadata import read_extras
 from tintype.image.opener import Access, identify
 from tintype.image.picture import Bits, ImageHeader, PictureInfo, Reading, Strip, to_samples
 from tintype.image.resize import resize, shrink
-from tintype.image.source import Source, image_errors, label, vips_reason
-
-__all__ = ["VipsPicture", "vips_reason"]
+from tintype.image.source import Source, image_errors, label
 
 
 @final

@@ -141,12 +141,16 @@ def directories(read_at: ReadAt, limit: int = VALUE_LIMIT) -> Iterator[tuple[Lay
         DamagedTiffError: The stream is no TIFF, or the next directory cannot be read.
     """
     layout, at, _ = read_header(read_at)
-    seen = {0}
-    while at not in seen:
+    seen: set[int] = set()
+    while True:
+        if at in seen:
+            raise DamagedTiffError("its directories are a circle")
         seen.add(at)
         directory = read_directory(read_at, layout, at, limit)
         yield layout, directory
         at = directory.following
+        if at == 0:
+            return
 
 
 def is_whole(directory: Directory, layout: Layout) -> bool:
