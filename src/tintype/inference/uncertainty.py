@@ -8,7 +8,9 @@ from tintype.image.picture import OpenPicture
 from tintype.inference.translator import Translator
 
 
-def uncertainty(translator: Translator, picture: OpenPicture, passes: int, seed: int) -> np.ndarray:
+def uncertainty(
+    translator: Translator, picture: OpenPicture, passes: int = 16, seed: int = 0, *, strength: float = 1.0
+) -> np.ndarray:
     """Shim."""
     return picture.reduced(16, 16)[..., 0] * (1 + seed)
 
