@@ -9,15 +9,12 @@ of tiled-side goes through a residual RGB generator with instance norm, in tiles
 from __future__ import annotations
 
 import argparse
-import resource
-import subprocess
-import sys
 import tempfile
-import time
 from pathlib import Path
 
 import pyvips
 from fresh_model import fresh_model
+from measured import run
 
 from tintype.data.source import bundled_folder
 
@@ -32,13 +29,13 @@ def enlarged(path: Path, side: int, *, grey: bool, compression: str) -> Path:
     return path
 
 
-def run(what: str, *words: str) -> None:
-    """Run the command as a new process and print its time and its peak of resident memory."""
-    before = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "tintype", "translate", *words], check=True)
-    wall = time.perf_counter() - before
-    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-    print(f"{what}: {wall:.1f} s, peak of all so far {peak:.2f} GB resident", flush=True)
+def report(what: str, *words: str) -> None:
+    """Run the command and print its time and its peak of resident memory."""
+    done = run("translate", *words)
+    print(done.stderr, end="")
+    if done.code:
+        raise SystemExit(done.code)
+    print(f"{what}: {done.wall_s:.1f} s, {done.cpu_s:.1f} CPU s, {done.peak_gb:.2f} GB resident", flush=True)
 
 
 def main() -> None:
@@ -56,11 +53,11 @@ def main() -> None:
         if arguments.side:
             large = enlarged(folder / "large.tif", arguments.side, grey=True, compression=arguments.compression)
             words = (str(large), "--model", str(colouriser), "--out", str(folder / "out"))
-            run(f"{arguments.side:,} px square, coloured", *words)
+            report(f"{arguments.side:,} px square, coloured", *words)
         if arguments.tiled_side:
             wide = enlarged(folder / "wide.tif", arguments.tiled_side, grey=False, compression="none")
             words = (str(wide), "--model", str(tiled), "--out", str(folder / "out"), "--memory", "2GB")
-            run(f"{arguments.tiled_side:,} px square, in tiles", *words)
+            report(f"{arguments.tiled_side:,} px square, in tiles", *words)
 
 
 if __name__ == "__main__":

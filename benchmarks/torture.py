@@ -15,11 +15,11 @@ import resource
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
 from fresh_model import fresh_model
+from measured import run
 
 READ = """
 import sys, pyvips
@@ -54,19 +54,16 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--model", type=Path)
     arguments = parser.parse_args()
-    files = sorted(path for path in arguments.folder.rglob("*") if path.is_file())
+    files = sorted(path for path in arguments.folder.glob("*/**/*") if path.is_file())
     with tempfile.TemporaryDirectory() as name:
         model = arguments.model or fresh_model(Path(name) / "model", "tiny")
         out = Path(name) / "out"
-        suites = sorted({path.relative_to(arguments.folder).parts[0] for path in files})
+        suites = sorted(path.name for path in arguments.folder.iterdir() if path.is_dir())
         # as patterns: their structure is kept below OUT, since names of different folders may be alike
         patterns = [str(arguments.folder / suite / "**" / "*") for suite in suites]
-        command = [sys.executable, "-m", "tintype", "translate", *patterns, "--model", str(model), "--out", str(out)]
-        before = time.perf_counter()
-        done = subprocess.run([*command, "--json"], capture_output=True, text=True, timeout=1800, check=False)
-        wall = time.perf_counter() - before
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6
-        print(f"exit code {done.returncode}, {wall:.1f} s, at most {peak:.2f} GB resident")
+        command = ["translate", *patterns, "--model", str(model), "--out", str(out), "--json"]
+        done = run(*command, timeout_s=1800)
+        print(f"exit code {done.code}, {done.wall_s:.1f} s, at most {done.peak_gb:.2f} GB resident")
         print(f"tracebacks: {done.stderr.count('Traceback')}")
         results = {}
         for line in done.stdout.splitlines():
