@@ -41,7 +41,9 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
             deep, options = True, {}
         case ".tif" | ".tiff":
             deep, options = True, {"compression": "deflate", "predictor": "horizontal"}
-        case ".jpg" | ".jpeg":
+        case ".avif":
+            deep, options = False, {}
+        case ".jpg" | ".jpeg" | ".jpe" | ".jfif":
             deep, options, alpha = False, {"Q": 95, "subsample_mode": "off"}, None
         case ".webp":
             deep, options = False, {"Q": 95, "smart_subsample": True}
@@ -56,7 +58,7 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
     interpretation = ("grey16" if grey else "rgb16") if sixteen else ("b-w" if grey else "srgb")
     try:
         encoded = pyvips.Image.new_from_array(np.ascontiguousarray(samples)).copy(interpretation=interpretation)
-        data = encoded.write_to_buffer(suffix, **options)
+        data = encoded.write_to_buffer({".jpe": ".jpg", ".jfif": ".jpg"}.get(suffix, suffix), **options)
     except pyvips.Error as error:
         raise OutputError(f"{path}: cannot be written ({vips_reason(error)})") from error
     with atomic_path(path) as temporary:

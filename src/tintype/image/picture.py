@@ -14,6 +14,8 @@ from typing import Literal, Protocol, final
 
 import numpy as np
 
+from tintype.image.stretch import StretchKind
+
 Bits = Literal[8, 16, 32]
 """Bits of a sample in a file; fewer than 8 count as 8, the 10 and 12 of AVIF and HEIC as 16."""
 
@@ -129,6 +131,9 @@ class Reading:
     page: int = 0
     """Of a TIFF or an animation, counted from 0."""
     limits: Limits = Limits()
+    hdu: int | str | None = None
+    plane: int = 0
+    stretch: StretchKind = "asinh"
 
 
 @final
@@ -139,6 +144,7 @@ class Writing:
     pyramid: bool = False
     """TIFF with reduced copies of itself in tiles, as viewers of large pictures want it."""
     other_pages: OtherPages = "leave"
+    flux: bool = False
 
 
 @final

@@ -9,19 +9,22 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import final, overload
+from typing import Literal, final, overload
 
 import numpy as np
 
 from tintype.errors import ImageError, ModelFileError, UsageError
 from tintype.image.codec import Codec, build_codec
 from tintype.image.file import DecodedImage, read_image
+from tintype.image.picture import OpenPicture, Strip
 from tintype.image.resize import resize
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.runtime import Runtime, open_runtime
+from tintype.inference.sizing import Sizing
+from tintype.inference.translation import COLOUR_REPLACED
 from tintype.recipe.schema import Direction
 
 LONGEST_SIDE = (
@@ -59,6 +62,22 @@ class Prediction:
         return _by_strips(self.codec.decode, channels, self.source, output)
 
 
+class Translation:
+    """Shim."""
+
+    keeps_luminance = True
+
+    def __init__(self, image: DecodedImage, notes: tuple[str, ...]) -> None:
+        self._image, self.notes = image, notes
+        self.channels: Literal[1, 3] = 1 if image.pixels.shape[2] == 1 else 3
+
+    def strips(self) -> Iterator[Strip]:
+        """Shim."""
+        for top in range(0, self._image.height, 64):
+            alpha = None if self._image.alpha is None else self._image.alpha[top : top + 64]
+            yield Strip(top, self._image.pixels[top : top + 64], alpha)
+
+
 @final
 class Translator:
     """A model with everything that is needed to use it on pictures.
@@ -73,9 +92,9 @@ class Translator:
         UsageError: The model translates in the other direction.
     """
 
-    def __init__(self, model: str | Path, direction: Direction | None = None) -> None:
+    def __init__(self, model: str | Path, direction: Direction | None = None, *, threads: int | None = None) -> None:
         path = find_model(model, direction)
-        runtime, card = open_runtime(path)
+        runtime, card = open_runtime(path, threads)
         require_direction(card, path, direction)
         self._attach(runtime, card)
 
@@ -125,6 +144,21 @@ class Translator:
             result *= np.iinfo(image.dtype).max
             return np.rint(result, out=result).astype(image.dtype)
         return result.astype(image.dtype)
+
+    def translate(
+        self,
+        picture: OpenPicture,
+        *,
+        strength: float = 1.0,
+        keep_colour: bool = False,
+        settings: Sizing | None = None,
+    ) -> Translation:
+        """Shim."""
+        whole = list(picture.strips(10**9))
+        image = DecodedImage(whole[0].pixels, whole[0].alpha)
+        loses = self.loses_colour(image)
+        result = image if loses and keep_colour else self(image, strength=strength)
+        return Translation(result, (COLOUR_REPLACED,) if loses and not keep_colour else ())
 
     def predict(self, image: np.ndarray | DecodedImage) -> Prediction:
         """Run the network once on a picture as `__call__` takes it, and leave how strongly to apply it for later.

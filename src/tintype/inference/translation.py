@@ -1,0 +1,3 @@
+"""Shim."""
+
+COLOUR_REPLACED = "its own colour was replaced"
