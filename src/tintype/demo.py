@@ -9,7 +9,8 @@ from tintype.atomic import make_folder
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
 from tintype.image.file import write_image
-from tintype.inference.batch import plan_batch, run_batch
+from tintype.inference.batch import run_batch
+from tintype.inference.plan import plan_batch
 from tintype.inference.translator import Translator
 from tintype.recipe import load_recipe
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tintype.inference.modelfile import ModelCard
+from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
 from tintype.recipe.networks import InitSpec, UNetSpec
 from tintype.recipe.schema import (
     ColourData,
@@ -73,3 +73,28 @@ def make_card_fixture():
 @pytest.fixture(name="fake_network", scope="session")
 def fake_network_fixture():
     return FakeNetwork
+
+
+def write_model(path, codec="lab"):
+    """An ONNX model of one 1 x 1 convolution, which a process loads at once."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    card = make_card(codec)
+    inputs, outputs = (1, 2) if codec == "lab" else (3, 3)
+    weights = numpy_helper.from_array(np.full((outputs, inputs, 1, 1), 0.3, np.float32), "w")
+    shapes = ([n, c, h, w] for n, c, h, w in (("n", inputs, "h", "w"), ("n", outputs, "h", "w")))
+    x, y = (
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in zip("xy", shapes, strict=True)
+    )
+    nodes = [helper.make_node("Conv", ["x", "w"], ["c"]), helper.make_node("Tanh", ["c"], ["y"])]
+    graph = helper.make_graph(nodes, "small", [x], [y], [weights])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def onnx_model(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("onnx") / "model.onnx")

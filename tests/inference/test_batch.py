@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 
 from tintype.errors import OutputError, UsageError
-from tintype.image.file import PICTURE_SUFFIXES, read_image, write_image
-from tintype.inference.batch import COLOUR_REPLACED, WRITABLE_SUFFIXES, plan_batch, run_batch
+from tintype.image.file import PICTURE_SUFFIXES, open_picture, read_image, write_image, write_picture
+from tintype.inference.batch import run_batch
+from tintype.inference.options import TranslateOptions
+from tintype.inference.plan import WRITABLE_SUFFIXES, plan_batch
+from tintype.inference.translation import COLOUR_REPLACED
 from tintype.inference.translator import Translator
 
 
@@ -54,7 +57,7 @@ def test_a_folder_keeps_its_structure_names_and_depths(pictures, tmp_path, trans
 
 
 def test_results_are_what_the_translator_says(pictures, tmp_path, translator):
-    run([pictures / "a.png"], tmp_path, translator, strength=0.5)
+    run([pictures / "a.png"], tmp_path, translator, options=TranslateOptions(strength=0.5))
     expected = translator(pictures / "a.png", strength=0.5)
     np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels * 255, np.rint(expected.pixels * 255))
 
@@ -192,14 +195,15 @@ def test_a_suffix_that_cannot_be_written_becomes_png_with_a_warning(pictures, tm
     assert all(result.status == "done" and "written as .png" in result.warnings[0] for result in results)
 
 
-def test_the_suffixes_that_are_kept_are_those_that_can_be_written(tmp_path):
-    for suffix in PICTURE_SUFFIXES | WRITABLE_SUFFIXES:
-        try:
-            write_image(tmp_path / f"picture{suffix}", np.zeros((4, 4), np.float32))
-            written = True
-        except OutputError:
-            written = False
-        assert written == (suffix in WRITABLE_SUFFIXES), suffix
+@pytest.mark.parametrize("suffix", sorted(PICTURE_SUFFIXES | WRITABLE_SUFFIXES))
+def test_the_suffixes_that_are_kept_are_those_that_can_be_written(tmp_path, pictures, suffix):
+    source = open_picture(pictures / "a.png")
+    try:
+        write_picture(tmp_path / f"picture{suffix}", source.strips(5), source, channels=1)
+        written = True
+    except OutputError:
+        written = False
+    assert written == (suffix in WRITABLE_SUFFIXES)
 
 
 def test_a_folder_for_results_that_cannot_be_made_is_said_before_any_work(pictures, tmp_path, translator):
@@ -230,7 +234,7 @@ def test_a_folder_that_may_not_be_looked_into_has_failed(pictures, tmp_path, tra
 
 def test_a_strength_that_means_nothing_is_said_before_any_work(pictures, tmp_path, translator):
     with pytest.raises(UsageError, match="strength"):
-        run_batch(plan_batch([pictures], tmp_path / "out"), translator, strength=-1)
+        run_batch(plan_batch([pictures], tmp_path / "out"), translator, TranslateOptions(strength=-1))
     assert not (tmp_path / "out").exists()
 
 

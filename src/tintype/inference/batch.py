@@ -1,226 +1,166 @@
-"""Translating many files: which files are meant, where each result goes, and one `Result` for each, failed or not.
+"""Carrying out a plan: many files at a time, each a `Result`, and no file spoils another. Nothing is printed here.
 
-Nothing is printed here; the commands say what the results hold.
+Each of a few workers does whole files, so that decoding, network and encoding of several overlap; a worker is a thread
+(`one.py`), or a process that may die (`worker.py`). What is in memory does not grow with the number of files.
 """
 
 from __future__ import annotations
 
-import glob
 import os
 import tempfile
-import time
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+import threading
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Literal
+from queue import SimpleQueue
+from typing import Protocol, final
 
-from tintype.atomic import make_folder
-from tintype.errors import InputError, OutputError
-from tintype.image.file import PICTURE_SUFFIXES, find_pictures, read_image, write_image
-from tintype.inference.translator import Translator, check_strength
+from tintype.atomic import final_name, make_folder
+from tintype.errors import OutputError
+from tintype.inference.one import LARGE, LARGE_FOR_NETWORK, Result, Turns, settled, translate_file
+from tintype.inference.options import TranslateOptions, check_options
+from tintype.inference.plan import Job, PassedOver, Plan
+from tintype.inference.translator import Translator
 
-WRITABLE_SUFFIXES = frozenset({".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})  # what image.file.write_image knows
-COLOUR_REPLACED = "its own colour was replaced"
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One file to translate; `problem` says why it cannot be, where that is known beforehand."""
-
-    input: Path
-    output: Path
-    problem: str | None = None
+_AHEAD = 64  # jobs that may be done before the result of an earlier one has been taken
+_PATIENCE_S = 10.0  # for workers that are to stop; what they were writing is never under its final name
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to be done: the jobs in order, and how many files in folders were passed over as no pictures."""
+class Worker(Protocol):
+    """Does one job after the other, in a thread of its own."""
 
-    jobs: tuple[Job, ...]
-    out: Path
-    passed_over: int
+    def __call__(self, job: Job) -> Result:
+        """Do a job; raises only what is to end the batch."""
+        ...
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """What became of one file.
-
-    `done`: written; `kept`: its output was there already and stayed; `failed`: `reason` says why, nothing was written.
-    """
-
-    input: Path
-    output: Path
-    status: Literal["done", "failed", "kept"]
-    reason: str | None = None
-    seconds: float = 0.0
-    width: int | None = None
-    height: int | None = None
-    warnings: tuple[str, ...] = ()
+    def close(self) -> None:
+        """Called when there is no more to do."""
+        ...
 
 
-def plan_batch(inputs: Iterable[str | Path], out: Path) -> Plan:
-    """Work out which files are meant and where their results go.
+@final
+class _ThreadWorker:
+    """Does jobs in the thread that calls it."""
 
-    Args:
-        inputs: Files; folders, which are searched to the bottom and whose structure is kept below `out`; and glob
-            patterns, whose structure is kept from the first folder that is named by a wildcard. In folders and
-            patterns, hidden files and those that are no pictures by their suffix are counted and passed over, and
-            earlier results are left out where `out` lies inside; a file that is named directly is always meant.
-        out: Folder of the results. They have the name of their input; a suffix that cannot be written becomes .png.
-    """
-    found: dict[str, tuple[Path, Path]] = {}  # by place, so that a file that is named twice is done once
-    problems: list[Job] = []
-    passed_over: set[str] = set()
-    for given in inputs:
-        path = Path(given)
-        if _is_folder(path):
-            root = path
-            pictures, others, closed = _below(path)
-        elif glob.has_magic(str(given)) and _inode(path) is None:
-            root = _fixed_part(path)
-            pictures, others, closed = _matching(str(given))
-            if not pictures and not others and not closed:
-                problems.append(Job(path, out, f"{given}: matches no file; check the pattern"))
-        else:
-            found.setdefault(_place(path), (path, Path(path.name)))
-            continue
-        if root.resolve() in out.resolve().parents:
-            pictures, others = (
-                [p for p in files if out.resolve() not in p.resolve().parents] for files in (pictures, others)
-            )
-        problems += [Job(folder, out, f"{folder}: cannot be read; check your right to it") for folder in closed]
-        for picture in pictures:
-            found.setdefault(_place(picture), (picture, picture.relative_to(root)))
-        passed_over.update(map(_place, others))
-    return Plan((*_with_outputs(found.values(), out), *problems), out, len(passed_over - found.keys()))
+    def __init__(self, translator: Translator, options: TranslateOptions, overwrite: bool, turns: Turns) -> None:
+        self._translator, self._options, self._overwrite, self._turns = translator, options, overwrite, turns
+
+    def __call__(self, job: Job) -> Result:
+        return translate_file(job, self._translator, self._options, self._turns, overwrite=self._overwrite)
+
+    def close(self) -> None:
+        """Nothing to do."""
 
 
 def run_batch(
-    plan: Plan, translator: Translator, *, strength: float = 1.0, overwrite: bool = False
-) -> Iterator[Result]:
-    """Carry out a plan, one result at a time; a file that fails does not stop the others.
+    plan: Plan,
+    translator: Translator,
+    options: TranslateOptions | None = None,
+    *,
+    overwrite: bool = False,
+    workers: int | None = None,
+    in_order: bool = True,
+) -> Generator[Result, None, None]:
+    """Carry out a plan with worker threads; a file that fails does not stop the others.
+
+    Closing the iterator ends the work: what is being written then is taken back.
 
     Args:
         plan: From `plan_batch`.
         translator: The model.
-        strength: See `Translator.__call__`.
+        options: How to read, translate and write.
         overwrite: Replace results that are there already; inputs are never replaced.
+        workers: Files in work at a time; default: as many as there are cores.
+        in_order: Give the results in the order of the plan; otherwise each as soon as it is there.
 
     Raises:
         OutputError: The folder for the results cannot be made or written to; raised before any work is done.
-        UsageError: The strength does not fit the model; raised before any work is done.
+        UsageError: The options do not fit the model; raised before any work is done.
     """
-    check_strength(strength, translator.codec)
-    _prepare(plan.out)
-    return (_run(job, translator, strength, overwrite) for job in plan.jobs)
+    options = options or TranslateOptions()
+    check_options(options, translator.card)
+    prepare_folder(plan.out)
+    turns = turns_for(translator)
+    return carry_out(
+        plan,
+        lambda: _ThreadWorker(translator, options, overwrite, turns),
+        turns.stop,
+        overwrite=overwrite,
+        workers=workers or core_count(),
+        in_order=in_order,
+    )
 
 
-def _run(job: Job, translator: Translator, strength: float, overwrite: bool) -> Result:
-    start = time.perf_counter()
-    if job.problem is not None:
-        return Result(job.input, job.output, "failed", job.problem)
-    if not overwrite and _inode(job.output) is not None:
-        return Result(job.input, job.output, "kept", "its result is there already; --overwrite replaces it")
-    try:
-        image = read_image(job.input)
-        warnings = [COLOUR_REPLACED] if translator.loses_colour(image) else []
-        if job.output.suffix != job.input.suffix:
-            warnings.append(
-                f"written as {job.output.suffix}: {job.input.suffix or 'a file without suffix'} cannot be written"
-            )
-        result = translator(image, strength=strength)
-        make_folder(job.output.parent)
-        write_image(job.output, result)
-    except (InputError, OutputError) as error:
-        return Result(job.input, job.output, "failed", str(error), time.perf_counter() - start)
-    except MemoryError:
-        reason = f"{job.input}: needs more memory than there is; reduce the picture first"
-        return Result(job.input, job.output, "failed", reason, time.perf_counter() - start)
-    seconds = time.perf_counter() - start
-    return Result(job.input, job.output, "done", None, seconds, result.width, result.height, tuple(warnings))
+def turns_for(translator: Translator) -> Turns:
+    """Which pictures are large depends on whether the network sees them in full size."""
+    return Turns(LARGE if translator.codec.predicts_chroma else LARGE_FOR_NETWORK)
 
 
-def _with_outputs(found: Collection[tuple[Path, Path]], out: Path) -> Iterator[Job]:
-    """A job for each file; those that would replace an input or the result of an earlier job carry the problem."""
-    inputs = {_inode(path): path for path, _ in found}
-    taken: dict[str, Path] = {}
-    for path, relative in found:
-        output = out / _writable(relative)
-        inode, key = _inode(output), os.path.normcase(output.resolve())
-        problem = None
-        if inode is not None and inode in inputs:
-            problem = f"{path}: its result would replace the input {inputs[inode]}; give another folder for the results"
-        elif key in taken:
-            problem = f"{path}: its result would replace that of {taken[key]}; translate them into different folders"
-        else:
-            taken[key] = path
-        yield Job(path, output, problem)
+def carry_out(
+    plan: Plan,
+    make_worker: Callable[[], Worker],
+    stop: threading.Event,
+    *,
+    overwrite: bool,
+    workers: int,
+    in_order: bool,
+) -> Generator[Result, None, None]:
+    """The results of a plan whose jobs are done by workers; `stop` tells them to end in the middle of a file."""
+    tasks: SimpleQueue[tuple[Job, Future[Result]] | None] = SimpleQueue()
+    threads: list[threading.Thread] = []
+    waiting: deque[Future[Result]] = deque()
+    with _in_use(plan.out) as nobody_else:
+        if nobody_else:
+            _remove(plan.leftovers)
+        try:
+            for job in plan.jobs:
+                known = settled(job, overwrite)
+                if known is not None and (not waiting or not in_order):
+                    yield known
+                    continue
+                future: Future[Result] = Future()
+                waiting.append(future)
+                if known is not None:
+                    future.set_result(known)
+                else:
+                    tasks.put((job, future))
+                    if len(threads) < workers:
+                        # daemons: a decoder that hangs must not keep the command from ending
+                        threads.append(threading.Thread(target=_work, args=(make_worker, tasks, stop), daemon=True))
+                        threads[-1].start()
+                while len(waiting) >= _AHEAD:
+                    yield _next(waiting, in_order)
+            while waiting:
+                yield _next(waiting, in_order)
+        finally:
+            stop.set()
+            for _ in threads:
+                tasks.put(None)
+            for thread in threads:
+                thread.join(_PATIENCE_S)
 
 
-def _writable(relative: Path) -> Path:
-    """The name of a result: that of its input, with .png where the suffix cannot be written."""
-    suffix = relative.suffix.lower()
-    if suffix in WRITABLE_SUFFIXES:
-        return relative
-    return relative.with_suffix(".png") if suffix in PICTURE_SUFFIXES else relative.with_name(f"{relative.name}.png")
+def passed_over(others: Iterable[PassedOver]) -> Iterator[Result]:
+    """A result for each file that is not meant."""
+    for other in others:
+        yield Result(other.path, None, "passed over", other.reason)
 
 
-def _below(folder: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Pictures and other files below a folder, and the folders among them that may not be looked into."""
-    closed: list[Path] = []
-    walk = os.walk(folder, onerror=lambda error: closed.append(Path(error.filename)))
-    every = {Path(parent, name) for parent, _, names in walk for name in names}
-    pictures = find_pictures(folder)
-    return pictures, list(every - set(pictures)), closed
+def core_count() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def _matching(pattern: str) -> tuple[list[Path], list[Path], list[Path]]:
-    """What `_below` gives, of the files that a glob pattern matches and of all below the folders that it matches."""
-    pictures: list[Path] = []
-    others: list[Path] = []
-    closed: list[Path] = []
-    for path in map(Path, sorted(glob.glob(pattern, recursive=True))):  # noqa: PTH207  Path.glob matches hidden files
-        if _is_folder(path):
-            for known, more in zip((pictures, others, closed), _below(path), strict=True):
-                known.extend(more)
-        else:
-            (pictures if path.suffix.lower() in PICTURE_SUFFIXES else others).append(path)
-    return pictures, others, closed
+def prepare_folder(out: Path) -> None:
+    """Make the folder for the results and prove that it can be written to.
 
-
-def _fixed_part(pattern: Path) -> Path:
-    """The folder of a glob pattern above its first part that holds a wildcard."""
-    fixed: list[str] = []
-    for part in pattern.parts[:-1]:
-        if glob.has_magic(part):
-            break
-        fixed.append(part)
-    return Path(*fixed)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:  # reading it says why
-        return False
-
-
-def _place(path: Path) -> str:
-    """Where a file is, however its folder was named; a link to a file is a file of its own."""
-    return os.path.normcase(path.parent.resolve() / path.name)
-
-
-def _inode(path: Path) -> tuple[int, int] | None:
-    """What tells a file from all others, whatever it is called and whether or not the file system knows capitals."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
-
-
-def _prepare(out: Path) -> None:
-    """Make the folder for the results and prove that it can be written to."""
+    Raises:
+        OutputError: It cannot.
+    """
     make_folder(out)
     try:
         tempfile.TemporaryFile(dir=out).close()
@@ -228,3 +168,70 @@ def _prepare(out: Path) -> None:
         raise OutputError(
             f"{out}: cannot be written to: {error.strerror}; give a folder that you may write to"
         ) from error
+
+
+def remove_unfinished(outputs: Iterable[Path], out: Path) -> None:
+    """Remove what workers that died were writing; not while another process writes into the same folder."""
+    with _in_use(out) as nobody_else:
+        if nobody_else:
+            names = {output.parent / (output.stem[:32] + output.suffix) for output in outputs}
+            for folder in {name.parent for name in names}:
+                with suppress(OSError):
+                    _remove([path for path in folder.iterdir() if folder / (final_name(path.name) or "") in names])
+
+
+def _work(
+    make_worker: Callable[[], Worker],
+    tasks: SimpleQueue[tuple[Job, Future[Result]] | None],
+    stop: threading.Event,
+) -> None:
+    worker = make_worker()
+    try:
+        while (task := tasks.get()) is not None:
+            job, future = task
+            if stop.is_set():
+                continue
+            try:
+                future.set_result(worker(job))
+            except BaseException as error:  # comes out where the result is asked for
+                future.set_exception(error)
+    finally:
+        worker.close()
+
+
+def _next(waiting: deque[Future[Result]], in_order: bool) -> Result:
+    if in_order:
+        return waiting.popleft().result()
+    done = wait(waiting, return_when=FIRST_COMPLETED).done
+    future = next(one for one in waiting if one in done)
+    waiting.remove(future)
+    return future.result()
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
+
+
+@contextmanager
+def _in_use(folder: Path) -> Iterator[bool]:
+    """Say to others that this process writes into a folder, and whether no other does; it ends with the process."""
+    try:
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):  # Windows knows no such locks; there, leftovers stay
+        yield False
+        return
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            alone = True
+        except OSError:
+            alone = False
+        with suppress(OSError):  # file systems without locks
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield alone
+    finally:
+        os.close(handle)

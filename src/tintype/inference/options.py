@@ -1,0 +1,112 @@
+"""Everything that the translation of one picture takes beside the picture and the model, as plain data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import final
+
+from tintype import __version__
+from tintype.errors import UsageError
+from tintype.image.codec import build_codec
+from tintype.image.picture import Reading, Writing
+from tintype.image.provenance import Provenance
+from tintype.inference.modelfile import ModelCard
+from tintype.inference.sizing import Sizing
+from tintype.inference.translator import check_strength
+
+UNCERTAINTY_PASSES = 8
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class TranslateOptions:
+    """How pictures are read, translated and written; it can be pickled, for workers."""
+
+    reading: Reading = field(default_factory=Reading)
+    writing: Writing = field(default_factory=Writing)
+    sizing: Sizing = field(default_factory=Sizing)
+    strength: float = 1.0
+    """Factor on predicted chroma."""
+    keep_colour: bool = False
+    """Pictures that have colour of their own are left as they are."""
+    seed: int = 0
+    """Of the passes of which the uncertainty is made."""
+    time_limit: float | None = None
+    """Seconds for one picture; asked between strips."""
+    provenance: Provenance | None = None
+    """What results say about how they were made."""
+
+
+def check_options(options: TranslateOptions, card: ModelCard, uncertainty: bool = False) -> None:
+    """Refuse what means nothing for this model.
+
+    Raises:
+        UsageError: A strength, or a setting that would be without effect.
+    """
+    codec = build_codec(card.recipe, card.direction)
+    check_strength(options.strength, codec)
+    sizing = options.sizing
+    if codec.predicts_chroma:
+        for option, given in (
+            ("--tile", sizing.tile is not None),
+            ("--statistics whole", sizing.statistics == "whole"),
+        ):
+            if given:
+                raise UsageError(f"{option}: this model sees every picture whole, in one size; leave the option out")
+        return
+    for option, given in (
+        ("--edges", sizing.edges is not None),
+        ("--keep-colour", options.keep_colour and not codec.colourises),
+        ("--uncertainty", uncertainty),
+    ):
+        if given:
+            raise UsageError(f"{option} has no meaning for this model, which does not predict chroma; leave it out")
+
+
+def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertainty: bool = False) -> Provenance:
+    """What results say about how they were made: the model, and those of the settings that matter for the picture.
+
+    Raises:
+        OSError: The model file cannot be read.
+    """
+    codec = build_codec(card.recipe, card.direction)
+    reading, writing, sizing = options.reading, options.writing, options.sizing
+    settings: list[tuple[str, str]] = []
+    if codec.predicts_chroma:
+        settings.append(("strength", f"{options.strength:g}"))
+    for name, value, default in (
+        ("keep_colour", options.keep_colour, False),
+        ("edges", sizing.edges, None),
+        ("tile", sizing.tile, None),
+        ("statistics", sizing.statistics, "tile"),
+        ("page", reading.page + 1, 1),
+        ("hdu", reading.hdu, None),
+        ("plane", reading.plane + 1, 1),
+        ("stretch", reading.stretch, Reading().stretch),
+        ("flux", writing.flux, False),
+    ):
+        if value != default:
+            settings.append((name, _word(value)))
+    if uncertainty:
+        settings.append(("seed", str(options.seed)))
+    with model.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    return Provenance(
+        tintype=__version__,
+        model=model.name,
+        recipe=card.recipe.name,
+        recipe_digest=card.recipe.digest,
+        model_digest=digest,
+        step=card.step,
+        direction=card.direction,
+        predicted="colour" if codec.colourises else "picture",
+        settings=tuple(
+            (name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in settings
+        ),
+    )
+
+
+def _word(value: object) -> str:
+    return ("yes" if value else "no") if isinstance(value, bool) else str(value)
