@@ -78,7 +78,7 @@ class NonFiniteLossError(TintypeError):
 
 
 class LostProcessError(TintypeError):
-    """Another of the processes that train together has ended, so this one cannot go on."""
+    """Another of the processes that train or translate together has ended, so this one cannot go on."""
 
 
 class OutOfMemoryError(TintypeError):
