@@ -6,72 +6,17 @@ import dataclasses
 import json
 import shlex
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import TypeVar, get_args
+from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
+from tintype.arguments import chosen_direction, counted, one_of
 from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
-from tintype.inference.modelfile import find_model, read_card, require_direction
+from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
 from tintype.metrics.scores import Consistency, consistency_lines
-from tintype.recipe.schema import Direction
-
-Choice = TypeVar("Choice", bound=str)
-
-
-def translate_files(
-    inputs: list[str], model: Path, out: Path, strength: float, direction: str | None, overwrite: bool, as_json: bool
-) -> int:
-    """Translate, print a line for each file that needs one, and return the exit code: 1 if a file failed."""
-    from tintype.inference.batch import plan_batch, run_batch
-    from tintype.inference.translator import Translator
-
-    translator = Translator(model, _direction(direction))
-    plan = plan_batch(inputs, out)
-    count: Counter[str] = Counter()
-    with Reporter() as say:
-        work = run_batch(plan, translator, strength=strength, overwrite=overwrite)
-        say.begin("translating", len(plan.jobs))
-        for result in work:
-            count[result.status] += 1
-            say.update(count.total(), len(plan.jobs), result.input.name)
-            if as_json:
-                print(json.dumps(dataclasses.asdict(result), default=str))  # noqa: T201
-            if result.status == "failed":
-                say.line(f"failed: {result.reason}")
-            else:
-                for warning in result.warnings:
-                    say.line(f"{result.input}: {warning}")
-        say.end()
-        parts = [f"{_pictures(count['done'])} translated into {out}"]
-        if count["kept"]:
-            parts.append(f"{count['kept']} kept as they were there already (--overwrite replaces them)")
-        if plan.passed_over:
-            parts.append(f"{plan.passed_over} other file{'s' * (plan.passed_over != 1)} passed over")
-        if count["failed"]:
-            parts.append(f"{count['failed']} failed")
-        say.line(", ".join(parts))
-        if not plan.jobs:
-            raise UsageError(f"{', '.join(inputs)}: no pictures in there")
-    return 1 if count["failed"] else 0
-
-
-def _direction(given: str | None) -> Direction | None:
-    return None if given is None else _one_of("--direction", given, get_args(Direction))
-
-
-def _one_of(option: str, given: str, choices: tuple[Choice, ...]) -> Choice:
-    for choice in choices:
-        if choice == given:
-            return choice
-    raise UsageError(f"{option} {given}: choose {', '.join(choices[:-1])} or {choices[-1]}")
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'s' * (count != 1)}"
 
 
 def evaluate_model(
@@ -81,7 +26,7 @@ def evaluate_model(
     from tintype import api
     from tintype.evaluation import format_scores
 
-    wanted = _direction(direction)
+    wanted = chosen_direction(direction)
     with Reporter() as say:
         say.begin("scoring pictures", None)
         scores = api.evaluate(model, data, direction=wanted, size=size, progress=say.update)
@@ -100,7 +45,7 @@ def export_model(model: Path, out: Path, direction: str | None) -> None:
     from tintype.inference.onnx import export_onnx
     from tintype.inference.torch_runtime import load_network
 
-    wanted = _direction(direction)
+    wanted = chosen_direction(direction)
     path = find_model(model, wanted)
     if model.is_dir():
         path = path.with_suffix(".safetensors")
@@ -124,19 +69,59 @@ def import_model(source: Path, out: Path, net: str | None, epoch: str | None, re
     print(f"{out}: {imported.layout}, from {imported.checkpoint}")  # noqa: T201
 
 
-def inspect_model(file: Path, direction: str | None, as_json: bool) -> None:
-    """Print a model's card."""
-    wanted = _direction(direction)
+def inspect_file(file: Path, direction: str | None, as_json: bool) -> None:
+    """Print a model's card, or how a picture was made."""
+    if not file.is_dir() and file.suffix not in MODEL_SUFFIXES:
+        if direction is not None:
+            raise UsageError(f"--direction {direction}: has no meaning for a picture; leave it out")
+        _inspect_picture(file, as_json)
+        return
+    wanted = chosen_direction(direction)
     path = find_model(file, wanted)
     card = read_card(path)
     require_direction(card, path, wanted)
     if as_json:
         print(card.model_dump_json(indent=1))  # noqa: T201
+    else:
+        _print_card(card, path)
+
+
+def _inspect_picture(file: Path, as_json: bool) -> None:
+    from tintype.image.file import read_header
+    from tintype.image.provenance import read_provenance
+
+    header = read_header(file)
+    found = read_provenance(file)
+    if as_json:
+        known = None if found is None else dataclasses.asdict(found)
+        print(json.dumps({"file": str(file), **dataclasses.asdict(header), "provenance": known}, indent=1))  # noqa: T201
         return
+    rows: dict[str, object] = {
+        "file": file,
+        "picture": f"{header.width} x {header.height} px, {header.bits} bits, {header.format}",
+    }
+    if found is None:
+        rows["made by"] = "nobody knows: it carries no mark of Tintype"
+    else:
+        what = "its colour was predicted" if found.predicted == "colour" else "all of it was predicted"
+        rows |= {
+            "made by": f"Tintype {found.tintype}: {what}",
+            "model": f"{found.model}, digest {found.model_digest}, {found.step:,} steps, direction {found.direction}",
+            "recipe": f"{found.recipe}, digest {found.recipe_digest}",
+            "settings": ", ".join(f"{name} {value}" for name, value in found.settings) or "none",
+        }
+    _print_rows(rows)
+
+
+def _print_rows(rows: dict[str, object]) -> None:
+    print("\n".join(f"{key + ':':<21}{value}" for key, value in rows.items()))  # noqa: T201
+
+
+def _print_card(card: ModelCard, path: Path) -> None:
     recipe = card.recipe
     way = "A to B" if card.direction == "ab" else "B to A"
     others = "one of two" if len(recipe.directions) > 1 else "the only one"
-    rows = {
+    rows: dict[str, object] = {
         "file": path,
         "recipe": f"{recipe.name}, digest {recipe.digest}",
         "what it does": recipe.description,
@@ -147,7 +132,7 @@ def inspect_model(file: Path, direction: str | None, as_json: bool) -> None:
         "calibrated strength": card.strength,
         "scores": card.scores.get("verdict", "none"),
     }
-    print("\n".join(f"{key + ':':<21}{value}" for key, value in rows.items()))  # noqa: T201
+    _print_rows(rows)
     if found := card.scores.get("consistency"):
         try:
             consistency = TypeAdapter(Consistency).validate_python(found)
@@ -160,7 +145,7 @@ def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool
     """Print what is in a folder of pictures; draw the contact sheet where that is asked for."""
     from tintype.data.check import Kind, check_folder, draw_sheet
 
-    chosen: Kind | None = None if kind is None else _one_of("--kind", kind, get_args(Kind))
+    chosen: Kind | None = None if kind is None else one_of("--kind", kind, get_args(Kind))
     with Reporter() as say:
         say.begin("looking at pictures", None)
         report = check_folder(folder, chosen, progress=say.update)
@@ -221,7 +206,7 @@ def prepare_data(
     arrays = out.suffix.lower() == ".npz"
     if arrays and picture_format is not None:
         raise UsageError(f"--format {picture_format}: leave it out, an .npz file holds arrays")
-    files = _one_of("--format", picture_format or "png", get_args(PictureFormat))
+    files = one_of("--format", picture_format or "png", get_args(PictureFormat))
     if validation + test >= 1:
         raise UsageError(
             f"--validation {validation:g} --test {test:g}: leave nothing to train on; give less than 1 in all"
@@ -244,7 +229,7 @@ def prepare_data(
         for note in made.notes:
             say.line(note)
         if made.enlarged:
-            say.line(f"{_pictures(made.enlarged)} with a shorter side below {size} pixels enlarged")
+            say.line(f"{counted(made.enlarged, 'picture')} with a shorter side below {size} pixels enlarged")
         if arrays and not crop:
             say.line("cropped to the centre square: the pictures of an array have one size")
     print(f"{out}: {', '.join(f'{name} {count}' for name, count in made.counts.items())}")  # noqa: T201

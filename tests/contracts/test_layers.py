@@ -12,7 +12,8 @@ SOURCE = Path(tintype.__file__).parent
 
 LAYERS = (
     ("cli",),
-    ("command_line", "demo"),
+    ("command_line", "command_translate", "demo"),
+    ("arguments",),
     ("api",),
     ("server",),
     ("sweep", "report"),

@@ -20,9 +20,11 @@ HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotli
 SOURCE = Path(tintype.__file__).parent
 LIGHT = (
     "tintype",
+    "tintype.arguments",
     "tintype.atomic",
     "tintype.cli",
     "tintype.command_line",
+    "tintype.command_translate",
     "tintype.console",
     "tintype.data.arrays",
     "tintype.data.cache",
@@ -34,10 +36,8 @@ LIGHT = (
     "tintype.data.split",
     "tintype.errors",
     "tintype.evaluation",
-    "tintype.inference.batch",
-    "tintype.inference.modelfile",
-    "tintype.inference.runtime",
-    "tintype.inference.translator",
+    *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
+    *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe")

@@ -1,0 +1,317 @@
+"""`tintype translate` and `tintype inspect` from outside: pipes, signals, kills, contradictions, lines for machines."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.inference.conftest import write_model
+
+from tintype import cli, command_translate
+from tintype.image.file import read_image, write_image
+from tintype.inference.batch import run_batch
+from tintype.inference.translator import Translator
+
+COMMAND = [sys.executable, "-m", "tintype"]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("model") / "small.onnx")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five small grey pictures."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for number in range(5):
+        write_image(folder / f"{number}.png", grey(number))
+    return folder
+
+
+def grey(seed, height=9, width=11):
+    return np.random.default_rng(seed).random((height, width, 1)).astype(np.float32)
+
+
+def run(capfd, *arguments):
+    """Exit code, standard output and standard error of a command, in this process."""
+    before, sys.argv = sys.argv, ["tintype", *map(str, arguments)]
+    try:
+        cli.main()
+        code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
+    finally:
+        sys.argv = before
+    captured = capfd.readouterr()
+    return code, captured.out, captured.err
+
+
+def names(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def contents(folder):
+    return {name: (folder / name).read_bytes() for name in names(folder)}
+
+
+@pytest.mark.parametrize(("suffix", "loader"), [(".tif", "tiff"), (".jpg", "jpeg")])
+def test_a_picture_goes_through_a_pipe_in_its_own_format(model, tmp_path, suffix, loader):
+    write_image(tmp_path / f"a{suffix}", grey(0))
+    given = (tmp_path / f"a{suffix}").read_bytes()
+    done = subprocess.run([*COMMAND, "translate", "-", "-m", model], input=given, capture_output=True, check=True)
+    image = read_image(done.stdout)
+    assert (image.format, image.pixels.shape, done.stderr) == (loader, (9, 11, 3), b"")
+    if suffix == ".tif":
+        expected = Translator(model)(tmp_path / f"a{suffix}").pixels
+        np.testing.assert_array_equal(image.pixels * 255, np.rint(expected * 255))
+
+
+def test_a_format_can_be_asked_of_a_pipe_and_remarks_go_to_standard_error(model, tmp_path):
+    write_image(tmp_path / "a.png", np.random.default_rng(0).random((9, 11, 3)).astype(np.float32))
+    command = [*COMMAND, "translate", "-", "--out", "-", "--format", "webp", "-m", model]
+    with (tmp_path / "a.png").open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    assert read_image(done.stdout).format == "webp"
+    assert done.stderr == b"standard input: its own colour was replaced\n"
+
+
+@pytest.mark.parametrize(("given", "said"), [(b"", "standard input: empty"), (b"no picture", "not a readable picture")])
+def test_what_is_no_picture_ends_a_pipe_in_one_line(model, given, said):
+    done = subprocess.run([*COMMAND, "translate", "-", "-m", model], input=given, capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert said in done.stderr.decode() and done.stderr.count(b"\n") == 1
+
+
+def test_a_pipe_that_is_closed_ends_quietly(model, tmp_path):
+    write_image(tmp_path / "a.png", grey(0, 500, 500))
+    command = [*COMMAND, "translate", "-", "-m", model]
+    with (
+        (tmp_path / "a.png").open("rb") as file,
+        subprocess.Popen(command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process,
+    ):
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 0)
+
+
+def test_standard_input_has_a_limit(model, tmp_path, monkeypatch):
+    from tintype.errors import ImageError
+    from tintype.image.picture import Limits, Reading
+    from tintype.inference.options import TranslateOptions
+    from tintype.inference.stream import translate_stream
+
+    options = TranslateOptions(reading=Reading(limits=Limits(bytes=100)))
+    target = io.BytesIO()
+    with pytest.raises(ImageError, match="more than the 100 bytes"):
+        translate_stream(io.BytesIO(bytes(101)), target, Translator(model), options, None)
+    assert target.getvalue() == b""
+
+
+def test_every_file_is_a_line_of_json(model, folder, tmp_path, capfd):
+    (folder / "broken.png").write_bytes(b"no picture")
+    (folder / "notes.txt").touch()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "1.png").touch()
+    code, out, _ = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", "--json")
+    lines = {Path(line["input"]).name: line for line in map(json.loads, out.splitlines())}
+    statuses = {"0.png": "done", "1.png": "kept", "2.png": "done", "3.png": "done", "4.png": "done"}
+    assert code == 1
+    assert {name: line["status"] for name, line in lines.items()} == {
+        **statuses,
+        "broken.png": "failed",
+        "notes.txt": "passed over",
+    }
+    assert lines["notes.txt"]["reason"] == ".txt: not one of a picture"
+    assert "broken.png" in lines["broken.png"]["reason"]
+    assert lines["0.png"].keys() == {
+        *("input", "output", "status", "reason", "seconds", "width", "height", "bits", "format", "warnings")
+    }
+    assert [lines["0.png"][key] for key in ("width", "height", "bits", "format")] == [11, 9, 8, "png"]
+
+
+def test_a_line_of_json_is_there_when_its_file_is(model, folder, tmp_path, capfd, monkeypatch):
+    seen = []
+
+    def watched(plan, *given, **named):
+        for result in run_batch(plan, *given, **named):
+            yield result
+            seen.append(capfd.readouterr().out)
+
+    monkeypatch.setattr(command_translate, "run_batch", watched)
+    run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", "--json")
+    assert [json.loads(line)["status"] for line in seen] == ["done"] * 5
+
+
+@pytest.mark.parametrize(("asked", "extra"), [(signal.SIGTERM, []), (signal.SIGINT, ["--isolate"])])
+def test_an_interrupted_batch_leaves_whole_files_and_says_how_to_go_on(model, tmp_path, asked, extra):
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    write_image(folder / "000.png", grey(0))
+    data = (folder / "000.png").read_bytes()
+    for number in range(1, 1500):
+        (folder / f"{number:04}.png").write_bytes(data)
+    command = [*COMMAND, "translate", folder, "-m", model, "--out", out, "--workers", "1", *extra]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, process_group=0) as process:
+        wait_for(lambda: out.is_dir() and len(names(out)) > 3)
+        os.killpg(process.pid, asked) if asked == signal.SIGINT else process.send_signal(asked)  # as a terminal does
+        said = process.communicate(timeout=20)[1]
+    assert process.returncode == 130
+    whole = contents(out)
+    assert 3 <= len(whole) < 1500
+    assert set(whole.values()) == {(out / "000.png").read_bytes()}
+    last = said.splitlines()[-1]
+    assert last.startswith("interrupted; ") and last.endswith(" done, run again to go on")
+    assert abs(int(last.split()[1].replace(",", "")) - len(whole)) <= 65  # done, but not all said
+    assert "Traceback" not in said
+
+
+def test_a_batch_that_was_killed_is_completed_with_the_same_bytes(model, tmp_path):
+    folder, out, straight = tmp_path / "in", tmp_path / "out", tmp_path / "straight"
+    folder.mkdir()
+    for number in range(40):
+        write_image(folder / f"{number:02}.{('png', 'tif', 'jpg')[number % 3]}", grey(number, 60, 80))
+    command = [*COMMAND, "translate", folder, "-m", model, "--out"]
+    subprocess.run([*command, straight], check=True, capture_output=True)
+    expected = contents(straight)
+    for count in (1, 17):
+        with subprocess.Popen([*command, out], stderr=subprocess.DEVNULL) as process:
+            wait_for(lambda count=count: out.is_dir() and len(names(out)) >= count)
+            process.kill()
+        there = contents(out)
+        hidden = [name for name in there if name.startswith(".")]
+        assert {name: data for name, data in there.items() if name not in hidden}.items() <= expected.items()
+    (out / ".00-0123abcd.png").write_bytes(b"half")  # what a kill in the middle of a file leaves, if none did here
+    subprocess.run([*command, out], check=True, capture_output=True)
+    assert contents(out) == expected
+
+
+def wait_for(condition):
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end, "it did not come about"
+        time.sleep(0.002)
+
+
+def test_isolated_files_are_translated_by_the_command(model, folder, tmp_path):
+    command = [*COMMAND, "translate", folder, "-m", model, "--out", tmp_path / "out", "--isolate", "--memory", "1GB"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, f"5 pictures translated into {tmp_path / 'out'}\n")
+
+
+def test_a_format_is_given_to_all_results(model, folder, tmp_path, capfd):
+    code, *_ = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", "--format", "tif")
+    assert (code, names(tmp_path / "out")) == (0, [f"{number}.tif" for number in range(5)])
+
+
+def test_a_picture_says_how_it_was_coloured(model, folder, tmp_path, capfd):
+    words = ["--strength", 0.5, "--uncertainty", "--seed", 3, "--no-edges"]
+    run(capfd, "translate", folder / "0.png", "-m", model, "--out", tmp_path / "out", *words)
+    assert names(tmp_path / "out") == ["0.png", "0.uncertainty.png"]
+    code, out, _ = run(capfd, "inspect", tmp_path / "out" / "0.png")
+    assert code == 0
+    for said in (
+        "its colour was predicted",
+        "small.onnx",
+        "7 steps",
+        "recipe:              small, digest",
+        "strength 0.5",
+    ):
+        assert said in out
+    assert "seed 3" in out and "edges no" in out
+    code, out, _ = run(capfd, "inspect", tmp_path / "out" / "0.png", "--json")
+    told = json.loads(out)
+    assert (code, told["width"], told["provenance"]["model"]) == (0, 11, "small.onnx")
+    assert len(told["provenance"]["model_digest"]) == 16
+
+
+def test_a_picture_of_somebody_else_carries_no_mark(folder, capfd):
+    code, out, _ = run(capfd, "inspect", folder / "0.png")
+    assert (code, "it carries no mark of Tintype" in out) == (0, True)
+    assert json.loads(run(capfd, "inspect", folder / "0.png", "--json")[1])["provenance"] is None
+
+
+def test_what_is_already_there_is_no_work(model, folder, tmp_path, capfd):
+    words = ("translate", folder, "-m", model, "--out", tmp_path / "out")
+    run(capfd, *words)
+    before = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in names(tmp_path / "out")}
+    code, _, said = run(capfd, *words)
+    assert code == 0
+    assert "0 pictures translated" in said and "5 kept as they were there already" in said
+    assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in names(tmp_path / "out")} == before
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--flux", "--format", "png"], "--flux --format png: only fits can hold that"),
+        (["--pyramid", "--format", "jpg"], "--pyramid --format jpg: only tif can hold that"),
+        (["--other-pages", "keep", "--format", "webp"], "--other-pages keep --format webp: only tif"),
+        (["--format", "bmp"], "--format bmp: choose png, tif, jpg, webp, avif or fits"),
+        (["--stretch", "log"], "--stretch log: choose asinh, zscale, percentile or linear"),
+        (["--other-pages", "burn"], "--other-pages burn: choose leave, keep or refuse"),
+        (["--statistics", "none"], "--statistics none: choose tile or whole"),
+        (["--statistics", "whole"], "--statistics whole: this model sees every picture whole"),
+        (["--tile", "512"], "--tile: this model sees every picture whole"),
+        (["--memory", "much"], "--memory much: give a number of bytes"),
+        (["--seed", "1"], "--seed 1: has no effect without --uncertainty"),
+        (["--time-limit", "0"], "--time-limit 0.0: give a number of seconds above 0"),
+        (["--max-pixels", "nan"], "--max-pixels nan: give a number of pixels"),
+        (["--strength", "nan"], "strength nan"),
+    ],
+)
+def test_contradictions_are_said_before_any_work(model, folder, tmp_path, capfd, words, said):
+    code, out, complaint = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", *words)
+    assert (code, out) == (2, "")
+    assert said in complaint and complaint.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--strength", "0.5"], "strength 0.5 has no meaning"),
+        (["--edges"], "--edges has no meaning"),
+        (["--keep-colour"], "--keep-colour has no meaning"),
+        (["--uncertainty"], "--uncertainty has no meaning"),
+    ],
+)
+def test_options_for_colour_are_refused_by_other_models(folder, tmp_path, capfd, words, said):
+    model = write_model(tmp_path / "rgb.onnx", "rgb")
+    code, _, complaint = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", *words)
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert said in complaint
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["IN"], "--out: give the folder for the results"),
+        (["-", "IN"], "-: is one picture from standard input"),
+        (["-", "--out", "OUT"], "-: is one picture from standard input"),
+        (["-", "--json"], "--json: cannot be had with standard input"),
+        (["-", "--isolate"], "--isolate: cannot be had with standard input"),
+        (["-", "--uncertainty"], "--uncertainty: cannot be had with standard input"),
+    ],
+)
+def test_standard_input_stands_alone(model, folder, tmp_path, capfd, words, said):
+    words = [word.replace("IN", str(folder)).replace("OUT", str(tmp_path / "out")) for word in words]
+    code, out, complaint = run(capfd, "translate", *words, "-m", model)
+    assert (code, out) == (2, "")
+    assert said in complaint and complaint.count("\n") == 1
+
+
+def test_a_picture_beyond_max_pixels_fails_and_the_rest_goes_on(model, folder, tmp_path, capfd):
+    write_image(folder / "large.png", grey(9, 20, 20))
+    code, _, said = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", "--max-pixels", "399")
+    assert code == 1
+    assert f"failed: {folder / 'large.png'}: 20 x 20 pixels, more than" in said
+    assert "5 pictures translated" in said
