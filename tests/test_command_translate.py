@@ -39,7 +39,7 @@ def folder(tmp_path):
 
 
 def grey(seed, height=9, width=11):
-    return np.random.default_rng(seed).random((height, width, 1)).astype(np.float32)
+    return np.random.default_rng(seed).uniform(0.3, 0.7, (height, width, 1)).astype(np.float32)
 
 
 def run(capfd, *arguments):
@@ -77,7 +77,7 @@ def test_a_picture_goes_through_a_pipe_in_its_own_format(model, tmp_path, suffix
 
 
 def test_a_format_can_be_asked_of_a_pipe_and_remarks_go_to_standard_error(model, tmp_path):
-    write_image(tmp_path / "a.png", np.random.default_rng(0).random((9, 11, 3)).astype(np.float32))
+    write_image(tmp_path / "a.png", np.random.default_rng(0).uniform(0.3, 0.7, (9, 11, 3)).astype(np.float32))
     command = [*COMMAND, "translate", "-", "--out", "-", "--format", "webp", "-m", model]
     with (tmp_path / "a.png").open("rb") as file:
         done = subprocess.run(command, stdin=file, capture_output=True, check=True)
@@ -275,13 +275,21 @@ def test_contradictions_are_said_before_any_work(model, folder, tmp_path, capfd,
     assert not (tmp_path / "out").exists()
 
 
+def test_statistics_of_the_whole_picture_need_torch(folder, tmp_path, capfd):
+    model = write_model(tmp_path / "rgb.onnx", "rgb", tiling="approximate")
+    words = ["-m", model, "--out", tmp_path / "out", "--statistics", "whole"]
+    code, _, complaint = run(capfd, "translate", folder, *words)
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "give the .safetensors model" in complaint
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--strength", "0.5"], "strength 0.5 has no meaning"),
         (["--edges"], "--edges has no meaning"),
         (["--keep-colour"], "--keep-colour has no meaning"),
-        (["--uncertainty"], "--uncertainty has no meaning"),
+        (["--statistics", "whole"], "--statistics whole: this network needs none"),
     ],
 )
 def test_options_for_colour_are_refused_by_other_models(folder, tmp_path, capfd, words, said):

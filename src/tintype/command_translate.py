@@ -114,6 +114,8 @@ def _results(asked: Asked, options: TranslateOptions, plan: Plan, to_do: int) ->
     card = read_card(model)
     require_direction(card, model, direction)
     check_options(options, card, asked.uncertainty)
+    if options.sizing.statistics == "whole" and model.suffix == ".onnx":
+        raise UsageError(f"--statistics whole: {model} cannot be given them; give the .safetensors model, with torch")
     options = dataclasses.replace(options, provenance=describe(options, card, model, asked.uncertainty))
     # a network that sees every pixel works on one large picture at a time, with all cores
     whole = not build_codec(card.recipe, card.direction).predicts_chroma

@@ -52,8 +52,8 @@ class FakeNetwork:
 
     name = "fake"
 
-    def __init__(self, card, channels_out):
-        self.card, self.channels_out, self.shapes = card, channels_out, []
+    def __init__(self, card, channels_out, scale=1.0):
+        self.card, self.channels_out, self.scale, self.shapes = card, channels_out, scale, []
 
     def __call__(self, x):
         assert x.dtype == np.float32
@@ -62,7 +62,8 @@ class FakeNetwork:
         n, c, h, w = x.shape
         s = self.card.output_stride
         small = x.reshape(n, c, h // s, s, w // s, s).mean((3, 5))
-        return np.stack([small.mean(1) * (0.6 - 0.9 * i) for i in range(self.channels_out)], axis=1).astype(np.float32)
+        planes = [small.mean(1) * self.scale * (0.6 - 0.9 * i) for i in range(self.channels_out)]
+        return np.stack(planes, axis=1).astype(np.float32)
 
 
 @pytest.fixture(name="make_card", scope="session")
@@ -75,14 +76,14 @@ def fake_network_fixture():
     return FakeNetwork
 
 
-def write_model(path, codec="lab"):
+def write_model(path, codec="lab", **fields):
     """An ONNX model of one 1 x 1 convolution, which a process loads at once."""
     import onnx
     from onnx import TensorProto, helper, numpy_helper
 
-    card = make_card(codec)
+    card = make_card(codec, **fields)
     inputs, outputs = (1, 2) if codec == "lab" else (3, 3)
-    weights = numpy_helper.from_array(np.full((outputs, inputs, 1, 1), 0.3, np.float32), "w")
+    weights = numpy_helper.from_array(np.full((outputs, inputs, 1, 1), 0.05, np.float32), "w")
     shapes = ([n, c, h, w] for n, c, h, w in (("n", inputs, "h", "w"), ("n", outputs, "h", "w")))
     x, y = (
         helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in zip("xy", shapes, strict=True)

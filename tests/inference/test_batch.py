@@ -19,7 +19,7 @@ from tintype.inference.translator import Translator
 @pytest.fixture
 def translator(make_card, fake_network):
     card = make_card()
-    return Translator.from_runtime(fake_network(card, 2), card)
+    return Translator.from_runtime(fake_network(card, 2, 0.05), card)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def pictures(tmp_path):
     """a.png, deep/b.jpg, deep/deeper/c.tif and things that are no pictures."""
     folder = tmp_path / "in"
     (folder / "deep" / "deeper").mkdir(parents=True)
-    grey = np.linspace(0, 1, 12 * 10, dtype=np.float32).reshape(12, 10, 1)
+    grey = np.linspace(0.3, 0.7, 12 * 10, dtype=np.float32).reshape(12, 10, 1)
     write_image(folder / "a.png", grey)
     write_image(folder / "deep" / "b.jpg", grey)
     write_image(folder / "deep" / "deeper" / "c.tif", grey, bits=16)
@@ -180,7 +180,7 @@ def test_earlier_results_inside_the_folder_are_no_inputs(pictures, translator):
 
 
 def test_a_picture_with_colour_is_translated_with_a_warning(tmp_path, translator):
-    colour = np.random.default_rng(0).random((9, 9, 3)).astype(np.float32)
+    colour = np.random.default_rng(0).uniform(0.3, 0.7, (9, 9, 3)).astype(np.float32)
     write_image(tmp_path / "colour.png", colour)
     (result,) = run([tmp_path / "colour.png"], tmp_path / "out", translator)
     assert (result.status, result.warnings) == ("done", (COLOUR_REPLACED,))

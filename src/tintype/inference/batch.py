@@ -80,7 +80,7 @@ def run_batch(
         UsageError: The options do not fit the model; raised before any work is done.
     """
     options = options or TranslateOptions()
-    check_options(options, translator.card)
+    check_options(options, translator.card, any(job.uncertainty for job in plan.jobs))
     prepare_folder(plan.out)
     turns = turns_for(translator)
     return carry_out(

@@ -14,7 +14,7 @@ from tintype.atomic import make_folder
 from tintype.errors import ImageError, TintypeError
 from tintype.image.file import open_picture, write_image, write_picture
 from tintype.image.picture import OpenPicture, Reading, Strip
-from tintype.inference.options import UNCERTAINTY_PASSES, TranslateOptions
+from tintype.inference.options import TranslateOptions
 from tintype.inference.plan import Job, format_of
 from tintype.inference.translator import Translator
 from tintype.inference.uncertainty import draw_uncertainty, uncertainty
@@ -116,9 +116,9 @@ def translate_file(
                 notes += write_translation(job.output, picture, translator, options, turns, start)
             if job.uncertainty_output in missing:
                 turns.check()
-                drawn = uncertainty(translator, picture, UNCERTAINTY_PASSES, options.seed)
-                picture_of_it = draw_uncertainty(drawn, picture.info.height, picture.info.width)
-                write_image(job.uncertainty_output, picture_of_it)
+                spread = uncertainty(translator, picture, seed=options.seed, strength=options.strength)
+                drawn = draw_uncertainty(spread, picture.info.height, picture.info.width)
+                write_image(job.uncertainty_output, drawn)
             bits = _bits(job.output, options)
     except StoppedError:
         raise

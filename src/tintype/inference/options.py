@@ -16,8 +16,6 @@ from tintype.inference.modelfile import ModelCard
 from tintype.inference.sizing import Sizing
 from tintype.inference.translator import check_strength
 
-UNCERTAINTY_PASSES = 8
-
 
 @final
 @dataclass(frozen=True, slots=True)
@@ -59,10 +57,13 @@ def check_options(options: TranslateOptions, card: ModelCard, uncertainty: bool 
     for option, given in (
         ("--edges", sizing.edges is not None),
         ("--keep-colour", options.keep_colour and not codec.colourises),
-        ("--uncertainty", uncertainty),
     ):
         if given:
             raise UsageError(f"{option} has no meaning for this model, which does not predict chroma; leave it out")
+    if uncertainty and codec.target_channels == 1:
+        raise UsageError("--uncertainty has no meaning for this model, which makes grey pictures; leave it out")
+    if sizing.statistics == "whole" and card.tiling != "approximate":
+        raise UsageError("--statistics whole: this network needs none, in tiles or not; leave the option out")
 
 
 def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertainty: bool = False) -> Provenance:

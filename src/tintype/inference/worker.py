@@ -65,7 +65,7 @@ def run_isolated(
     model = find_model(isolation.model, isolation.direction)
     card = read_card(model)
     require_direction(card, model, isolation.direction)
-    check_options(isolation.options, card)
+    check_options(isolation.options, card, any(job.uncertainty for job in plan.jobs))
     prepare_folder(plan.out)
     return _isolated(plan, isolation, workers or core_count(), in_order)
 
