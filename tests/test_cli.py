@@ -229,17 +229,20 @@ def test_data_check_names_what_is_wrong_and_draws_a_sheet(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such names")
-def test_a_file_whose_name_is_no_text_fails_alone(
+def test_a_file_whose_name_is_no_text_is_translated_like_any_other(
     model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
+    odd = os.fsencode(folder) + b"/\xff.png"
     write_image(folder / "a.png", make_picture(0)[..., :1])
-    (Path(os.fsdecode(os.fsencode(folder) + b"/\xff.png"))).write_bytes((folder / "a.png").read_bytes())
+    (folder / "a.png").rename(os.fsdecode(odd))
+    (folder / "a.png").write_bytes(b"no picture")
     code, _, said = run(capfd, "translate", folder, "--model", model, "--out", tmp_path / "out")
     assert code == 1
     assert "1 picture translated" in said
     assert "Traceback" not in said
+    assert Path(os.fsdecode(os.fsencode(tmp_path) + b"/out/\xff.png")).is_file()
 
 
 def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(

@@ -14,7 +14,7 @@
     │   └── CheckpointError           1   a checkpoint that is damaged or does not fit the networks
     ├── NonFiniteLossError            1   training diverged
     ├── LostProcessError              1   another process of the same run has ended
-    └── OutOfMemoryError              1   a training step does not fit into memory
+    └── OutOfMemoryError              1   a training step, or a network on a picture, does not fit into memory
 
 A message says where, what came, what was needed and what to do, in one line. Anything else that escapes a command is
 a defect of Tintype.
@@ -82,4 +82,4 @@ class LostProcessError(TintypeError):
 
 
 class OutOfMemoryError(TintypeError):
-    """A training step needs more memory than there is."""
+    """A training step, or a network on a picture, needs more memory than there is or may be used."""

@@ -13,7 +13,7 @@ from typing import Literal, final
 from tintype.atomic import make_folder
 from tintype.errors import ImageError, TintypeError
 from tintype.image.file import open_picture, write_image, write_picture
-from tintype.image.picture import OpenPicture, Reading, Strip
+from tintype.image.picture import OpenPicture, PictureInfo, Reading, Strip
 from tintype.inference.options import TranslateOptions
 from tintype.inference.plan import Job, format_of
 from tintype.inference.translator import Translator
@@ -23,6 +23,8 @@ LARGE = 2**25
 """Pixels above which a picture is in work alone, and no second one of its kind beside it."""
 LARGE_FOR_NETWORK = 2**20
 """The same where the network sees every pixel, which takes a hundred times their memory and all cores at once."""
+MAP_SIDE = 2048
+"""The longer side, in pixels, of a map of uncertainty at most: it has no detail beyond model size."""
 
 
 @final
@@ -117,8 +119,7 @@ def translate_file(
             if job.uncertainty_output in missing:
                 turns.check()
                 spread = uncertainty(translator, picture, seed=options.seed, strength=options.strength)
-                drawn = draw_uncertainty(spread, picture.info.height, picture.info.width)
-                write_image(job.uncertainty_output, drawn)
+                write_image(job.uncertainty_output, draw_uncertainty(spread, *_map_size(picture.info)))
             bits = _bits(job.output, options)
     except StoppedError:
         raise
@@ -171,6 +172,12 @@ def _watched(
         if limit is not None and time.monotonic() - start > limit:
             raise ImageError(f"{picture.info.name}: takes longer than the {limit:g} s that --time-limit allows")
         yield strip
+
+
+def _map_size(info: PictureInfo) -> tuple[int, int]:
+    """Height and width of the map of uncertainty: those of the picture, as far as more pixels could show more."""
+    scale = min(1.0, MAP_SIDE / max(info.height, info.width))
+    return max(1, round(info.height * scale)), max(1, round(info.width * scale))
 
 
 def _bits(output: Path, options: TranslateOptions) -> int:

@@ -10,7 +10,7 @@ import dataclasses
 import math
 import os
 from pathlib import Path
-from typing import Literal, final, overload
+from typing import final, overload
 
 import numpy as np
 
@@ -72,22 +72,6 @@ class Prediction:
     def render(self, strength: float = 1.0) -> np.ndarray:
         """The pixels of `translation`: `h w c` float32 in [0, 1]."""
         return self.translation(strength).pixels()
-
-
-class Translation:
-    """Shim."""
-
-    keeps_luminance = True
-
-    def __init__(self, image: DecodedImage, notes: tuple[str, ...]) -> None:
-        self._image, self.notes = image, notes
-        self.channels: Literal[1, 3] = 1 if image.pixels.shape[2] == 1 else 3
-
-    def strips(self) -> Iterator[Strip]:
-        """Shim."""
-        for top in range(0, self._image.height, 64):
-            alpha = None if self._image.alpha is None else self._image.alpha[top : top + 64]
-            yield Strip(top, self._image.pixels[top : top + 64], alpha)
 
 
 @final
