@@ -13,6 +13,7 @@ _MIB = 2**20
 _SHARE = 0.5
 """Of the free memory that a picture may take unless told otherwise: the page cache and others live there too."""
 _MARGIN = 1.25  # of what was measured
+_RESERVE = 0.2  # of a limit, for reading, writing, and what allocators keep
 _UNKNOWN_FREE = 4 * 2**30  # where the system does not say
 _WORDS = ("not enough memory", "failed to allocate", "bad_alloc", "bad allocation", "can't allocate memory")
 
@@ -50,8 +51,8 @@ def measure_cost(run: Callable[[int], object], small: int, assumed: float) -> Co
 
 
 def budget(limit: int | None) -> float:
-    """Bytes that may be taken: what `limit` leaves beyond what the process holds, or a share of what is free."""
-    return free_memory() * _SHARE if limit is None else limit - resident()
+    """Bytes that a network may take: of `limit` what the process does not hold yet, or a share of what is free."""
+    return free_memory() * _SHARE if limit is None else limit * (1 - _RESERVE) - resident()
 
 
 def resident() -> int:
