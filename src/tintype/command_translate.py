@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from tintype.allocation import keep_freed_memory
 from tintype.arguments import byte_count, chosen_direction, counted, one_of
 from tintype.console import Reporter
 from tintype.errors import UsageError
@@ -71,6 +72,7 @@ def translate(asked: Asked) -> int:
     """Translate, print a line for each file that needs one, and return the exit code: 1 if a file failed."""
     picture_format = _format(asked)
     options = _options(asked, picture_format)
+    keep_freed_memory()
     if "-" in asked.inputs:
         return _stream(asked, options, picture_format)
     if asked.out is None:

@@ -25,7 +25,7 @@ LAYERS = (
     ("data", "networks", "losses", "metrics"),
     ("image",),
     ("recipe",),
-    ("console", "atomic"),
+    ("allocation", "atomic", "console"),
     ("errors",),
 )
 """Top to bottom. A unit (a package, or a module of the top level) imports itself and units of lower layers, nothing

@@ -20,6 +20,7 @@ HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotli
 SOURCE = Path(tintype.__file__).parent
 LIGHT = (
     "tintype",
+    "tintype.allocation",
     "tintype.arguments",
     "tintype.atomic",
     "tintype.cli",

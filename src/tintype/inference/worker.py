@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import final
 
+from tintype.allocation import keep_freed_memory
 from tintype.errors import LostProcessError, TintypeError
 from tintype.inference.batch import (
     carry_out,
@@ -180,6 +181,7 @@ class IsolatedWorker:
 def serve(connection: Connection, isolation: Isolation) -> None:
     """Be a worker process: load the model, then do jobs until the connection ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one decides
+    keep_freed_memory()
     try:
         translator = Translator(isolation.model, isolation.direction, threads=isolation.threads)
     except TintypeError as error:
