@@ -145,12 +145,11 @@ def test_an_input_is_not_replaced_by_the_result_of_another(pictures, tmp_path, t
 
 
 def test_the_second_of_two_inputs_with_one_result_has_failed(pictures, tmp_path, translator):
-    (pictures / "a.gif").write_bytes(b"becomes a.png too")
     other = pictures / "deep" / "a.png"
     other.write_bytes((pictures / "a.png").read_bytes())
-    results = run([pictures / "a.png", other, pictures / "a.gif"], tmp_path / "out", translator)
-    assert [result.status for result in results] == ["done", "failed", "failed"]
-    assert all("would replace that of" in result.reason for result in results[1:])
+    results = run([pictures / "a.png", other], tmp_path / "out", translator)
+    assert [result.status for result in results] == ["done", "failed"]
+    assert "would replace that of" in results[1].reason
 
 
 def test_a_file_that_is_named_twice_is_done_once(pictures, tmp_path):

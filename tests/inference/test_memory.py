@@ -31,7 +31,7 @@ def test_work_that_hides_its_memory_is_not_taken_for_free(monkeypatch):
 def test_a_limit_counts_what_the_process_holds_already(monkeypatch):
     monkeypatch.setattr(memory, "resident", lambda: 300)
     monkeypatch.setattr(memory, "free_memory", lambda: 1000)
-    assert memory.budget(1000) == 700
+    assert memory.budget(1000) == 500
     assert 0 < memory.budget(None) < 1000
 
 

@@ -111,6 +111,16 @@ def test_no_file_of_a_folder_is_asked_for_by_itself(tmp_path, monkeypatch):
     assert 0 < len(asked) < 50
 
 
+def test_inputs_that_become_alike_by_their_new_suffix_keep_the_old_one_too(tmp_path):
+    folder = touch(tmp_path / "in", "a.bmp", "a.gif", "a.png", "b.gif", "c.jpg", "c.webp")
+    assert [job.output.name for job in plan_batch([folder], tmp_path / "out").jobs] == [
+        *("a.bmp.png", "a.gif.png", "a.png"),
+        *("b.png", "c.jpg", "c.webp"),
+    ]
+    jobs = plan_batch([folder], tmp_path / "out", picture_format="tif").jobs
+    assert [job.output.name for job in jobs] == ["a.tif", "a.gif.tif", "a.png.tif", "b.tif", "c.tif", "c.webp.tif"]
+
+
 def test_the_picture_of_the_uncertainty_belongs_to_what_must_not_collide(tmp_path):
     folder = touch(tmp_path / "in", "a.jpg", "a.uncertainty.png", "b.tif")
     plan = plan_batch([folder], tmp_path / "out", uncertainty=True)

@@ -107,7 +107,10 @@ def plan_batch(
     for given in inputs:
         search.add(given)
     outputs = _Outputs(search.inodes, out, picture_format, uncertainty)
-    jobs = [outputs.job(found) for found in search.found.values()]
+    found = search.found
+    renamed = {place: result_name(one.name, picture_format) != one.name for place, one in found.items()}
+    by_place = {place: outputs.job(found[place]) for place in sorted(found, key=renamed.__getitem__)}
+    jobs = [by_place[place] for place in found]  # in their order; those that keep their names chose first
     others = tuple(PassedOver(Path(path), reason) for path, reason in search.others.values())
     problems = [Job(path, str(out), problem=reason) for path, reason in search.problems]
     return Plan((*jobs, *problems), out, others, tuple(outputs.leftovers()))
@@ -147,6 +150,8 @@ class _Outputs:
         if (listing := self._listings.get(found.below)) is None:
             listing = self._listings[found.below] = _Listing(join(self._out, found.below))
         name = result_name(found.name, self._format)
+        if name != found.name and place_of(listing.resolved, name) in self._taken:
+            name = found.name + name[name.rfind(".") :]  # a.gif.png beside the a.png that was one before
         names = [name, _beside(name)] if self._uncertainty else [name]
         source, target, exists = found.path, join(listing.folder, name), True
         for one in names:

@@ -16,7 +16,7 @@ COLOUR_KEPT = "has colour already, which was kept; nothing was predicted"
 COLOUR_STEP = 8 / 255
 """Difference between channels above which a pixel counts as coloured, beyond what scanning and JPEG add."""
 
-_NOTABLE = 0.001  # of the pixels
+_NOTABLE = 0.05  # of the pixels; black and white ones, which have no room for chroma, are in most pictures
 
 
 @final
