@@ -130,7 +130,7 @@ def test_a_defect_costs_one_file_and_is_named(plan, translator):
 
 
 def test_what_ends_the_program_is_no_fault_of_a_file(plan, translator):
-    def leave(_, _):
+    def leave(*_):
         raise SystemExit(3)
 
     with pytest.raises(SystemExit):
