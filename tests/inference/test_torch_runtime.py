@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -34,6 +37,22 @@ def test_it_runs_in_evaluation_mode_and_leaves_every_mode_as_it_was():
     assert module[0].training
     assert not frozen.training
     assert frozen.num_batches_tracked == 0
+
+
+def test_threads_that_share_a_module_do_not_change_it_for_each_other():
+    class Slow(nn.Module):
+        def forward(self, x):
+            time.sleep(0.005)
+            return x
+
+    module = nn.Sequential(Slow(), nn.Dropout(0.5), Slow())
+    plain, drawn = TorchRuntime(module), TorchRuntime(module).drawing(3)
+    x = np.ones((1, 1, 8, 8), np.float32)
+    alone = drawn(x)
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda number: (drawn if number % 2 else plain)(x), range(24)))
+    for number, result in enumerate(results):
+        np.testing.assert_array_equal(result, alone if number % 2 else x)
 
 
 def test_weights_written_and_read_give_the_same_numbers(make_card, generator, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -17,6 +18,9 @@ from tintype.errors import ModelFileError
 from tintype.inference.modelfile import ModelCard, read_safetensors
 from tintype.networks import build_generator
 from tintype.networks.blocks import InstanceNorm
+
+_TURN = threading.RLock()
+"""Modes, hooks and torch's random numbers belong to a module or to the process, not to the thread that sets them."""
 
 
 @final
@@ -44,7 +48,7 @@ class TorchRuntime:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        with evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
+        with _TURN, evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
             output: Tensor = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
             return output.float().cpu().numpy()
 
@@ -57,7 +61,7 @@ class TorchRuntime:
             met.setdefault(layer, []).extend(zip(means, variances, strict=True))
 
         layers = [layer for layer in self._module.modules() if _normalises_over_its_input(layer)]
-        with _hooked(layer.register_forward_pre_hook(look) for layer in layers):
+        with _TURN, _hooked(layer.register_forward_pre_hook(look) for layer in layers):
             show()
         frozen = {
             layer: (torch.stack([mean for mean, _ in pairs]).mean(0), torch.stack([var for _, var in pairs]).mean(0))
