@@ -14,8 +14,9 @@ from tintype.inference import memory
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 def test_the_cost_of_work_is_what_it_holds_at_its_peak():
     cost = memory.measure_cost(lambda side: np.ones(side * side * 100, np.float32).sum(), 256, assumed=1)
-    assert 400 <= cost.per_pixel <= 400 * 1.6
-    assert 400 * 512**2 <= cost.of(512**2) <= 400 * 512**2 * 1.8
+    # other memory may be taken or given back meanwhile, so the upper bound is wide
+    assert 400 <= cost.per_pixel <= 400 * 2
+    assert 400 * 512**2 <= cost.of(512**2) <= 400 * 512**2 * 2.2
 
 
 def test_where_the_peak_is_not_told_the_cost_is_assumed(monkeypatch):

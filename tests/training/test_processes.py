@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -40,7 +39,7 @@ CYCLEGAN = [
 ]
 
 WORKER = """
-import json, os, signal, sys
+import json, os, pathlib, signal, sys
 import tintype.errors
 import tintype.training
 from tintype.training.trainer import Trainer
@@ -58,7 +57,7 @@ for out, overrides, blow in json.loads(sys.argv[1]):
     try:
         tintype.training.train("tiny", out, overrides)
     except tintype.errors.NonFiniteLossError as error:
-        print(f"[{error}]", file=sys.stderr)
+        pathlib.Path(f"{out}.{os.environ['RANK']}").write_text(str(error))
 """
 
 
@@ -120,7 +119,7 @@ def test_two_processes_train_what_one_trains(
     assert train("tiny", tmp_path / "one", [f"data.path={picture_set}", *overrides], reporter=QUIET)
     one, two = last(tmp_path / "one"), last(runs / name)
     for key in ("networks", "ema", "method"):
-        assert difference(one[key], two[key]) < 2e-5, key
+        assert difference(one[key], two[key]) < 5e-5, key
     for kind, field in (("log", "terms"), ("validation", "scores")):
         for ours, theirs in zip(events(tmp_path / "one", kind), events(runs / name, kind), strict=True):
             assert difference(ours[field], theirs[field]) < 1e-4
@@ -138,8 +137,9 @@ def test_stopped_and_gone_on_two_processes_end_with_the_same_bits(runs: Path) ->
 
 
 def test_a_loss_that_is_not_finite_is_noticed_by_all_alike(runs: Path) -> None:
-    first, second = re.findall(r"\[(step \d+: .* training has diverged.*?)\]", (runs / "said").read_text())
+    first, second = ((runs / f"diverged.{rank}").read_text() for rank in range(2))
     assert first == second
+    assert "training has diverged" in first
 
 
 def assert_same_state(one: Path, other: Path) -> None:
