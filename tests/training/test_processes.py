@@ -121,9 +121,9 @@ def test_two_processes_train_what_one_trains(
     # instance norm makes much of little where a picture is flat, and the pools hold what it made
     for key, most in (("networks", 5e-5), ("ema", 5e-5), ("method", 1e-2)):
         assert difference(one[key], two[key]) < most, key
-    for kind, field in (("log", "terms"), ("validation", "scores")):
+    for kind, field, most in (("log", "terms", 1e-3), ("validation", "scores", 1e-2)):  # the scores are in dB
         for ours, theirs in zip(events(tmp_path / "one", kind), events(runs / name, kind), strict=True):
-            assert difference(ours[field], theirs[field]) < 1e-3
+            assert difference(ours[field], theirs[field]) < most
     assert [len(pool) for pool in two["method"].values()] == [6, 6][: len(one["method"])]
 
 
