@@ -258,7 +258,7 @@ def test_what_is_already_there_is_no_work(model, folder, tmp_path, capfd):
         (["--format", "bmp"], "--format bmp: choose png, tif, jpg, webp, avif or fits"),
         (["--stretch", "log"], "--stretch log: choose asinh, zscale, percentile or linear"),
         (["--other-pages", "burn"], "--other-pages burn: choose leave, keep or refuse"),
-        (["--statistics", "none"], "--statistics none: choose tile or whole"),
+        (["--statistics", "none"], "--statistics none: choose auto, tile or whole"),
         (["--statistics", "whole"], "--statistics whole: this model sees every picture whole"),
         (["--tile", "512"], "--tile: this model sees every picture whole"),
         (["--memory", "much"], "--memory much: give a number of bytes"),

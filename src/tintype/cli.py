@@ -111,8 +111,8 @@ def translate(
         bool | None, typer.Option("--edges/--no-edges", help="Enlarge chroma along the edges of the picture.")
     ] = None,
     statistics: Annotated[
-        str, typer.Option(metavar="tile|whole", help="What instance norm of a tiled picture is taken over.")
-    ] = "tile",
+        str, typer.Option(metavar="auto|tile|whole", help="What instance norm of a tiled picture is taken over.")
+    ] = "auto",
     hdu: Annotated[
         str | None, typer.Option(metavar="N|NAME", help="Extension of FITS files, from 0; default: the first picture.")
     ] = None,

@@ -28,6 +28,7 @@ from tintype.inference.modelfile import find_model, read_card, require_direction
 from tintype.inference.one import Result, settled
 from tintype.inference.options import TranslateOptions, check_options, describe
 from tintype.inference.plan import Format, Plan, plan_batch
+from tintype.inference.runtime import freezable, open_runtime
 from tintype.inference.sizing import Sizing, Statistics
 from tintype.inference.stream import translate_stream
 from tintype.inference.translator import Translator
@@ -53,7 +54,7 @@ class Asked:
     memory: str | None = None
     tile: int | None = None
     edges: bool | None = None
-    statistics: str = "tile"
+    statistics: str = "auto"
     hdu: str | None = None
     plane: int = 1
     stretch: str = "asinh"
@@ -116,11 +117,11 @@ def _results(asked: Asked, options: TranslateOptions, plan: Plan, to_do: int) ->
     card = read_card(model)
     require_direction(card, model, direction)
     check_options(options, card, asked.uncertainty)
-    if options.sizing.statistics == "whole" and model.suffix == ".onnx":
-        raise UsageError(f"--statistics whole: {model} cannot be given them; give the .safetensors model, with torch")
     options = dataclasses.replace(options, provenance=describe(options, card, model, asked.uncertainty))
     # a network that sees every pixel works on one large picture at a time, with all cores
     whole = not build_codec(card.recipe, card.direction).predicts_chroma
+    if options.sizing.statistics == "whole":
+        freezable(open_runtime(model, 1)[0])
     if asked.isolate:
         memory = options.sizing.memory
         share = None if memory is None else memory // workers

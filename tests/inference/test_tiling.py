@@ -10,7 +10,8 @@ from tintype.errors import ModelFileError, OutOfMemoryError, UsageError
 from tintype.image.array_picture import ArrayPicture
 from tintype.inference import tiling
 from tintype.inference.memory import Cost
-from tintype.inference.modelfile import ModelCard
+from tintype.inference.modelfile import ModelCard, write_safetensors
+from tintype.inference.onnx import export_onnx
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Sizing, Translator
 from tintype.networks import build_generator
@@ -99,13 +100,44 @@ def steps_at_borders(result, image, side, card):
     return steps[zones].max() / steps[~zones].max()
 
 
-def test_tiles_of_a_network_that_normalises_over_them_show_no_seams():
+def test_tiles_of_a_network_that_normalises_over_them_fade_into_each_other():
     translator, image = make("instance"), picture(240, 320)
-    result, notes = tiled(translator, image, tile=128)
+    result, notes = tiled(translator, image, tile=128, statistics="tile")
     assert "normalises over the whole picture" in notes[0]
     assert steps_at_borders(result, image, 128, translator.card) <= 1.2
     whole = translator(image)
     assert np.abs(result - whole).mean() > 0.01  # and yet each tile has a tone of its own
+
+
+def test_tiles_have_one_tone_wherever_what_runs_the_network_can_hold_it(tmp_path):
+    translator, image = make("instance"), picture(240, 320)
+    expected, notes = tiled(translator, image, tile=128, statistics="whole")
+    assert notes == ("tiles of 128 px, all normalised as the whole picture is, reduced to that size",)
+    assert steps_at_borders(expected, image, 128, translator.card) <= 1.2
+    np.testing.assert_array_equal(tiled(translator, image, tile=128)[0], expected)
+
+    network = translator.runtime._module
+    export_onnx(network, translator.card, tmp_path / "model.onnx")
+    alone, notes = tiled(Translator(tmp_path / "model.onnx"), image, tile=128)
+    assert "tiles differ in tone" in notes[0]
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    write_safetensors(tmp_path / "model.safetensors", state, translator.card)
+    beside, notes = tiled(Translator(tmp_path / "model.onnx"), image, tile=128)
+    assert "all normalised as the whole picture is" in notes[0]
+    np.testing.assert_allclose(beside, expected, atol=1e-4)
+    assert np.abs(alone - expected).mean() > 0.01
+
+
+def test_the_file_beside_a_model_must_be_the_same_model(tmp_path):
+    translator = make("instance")
+    network = translator.runtime._module
+    export_onnx(network, translator.card, tmp_path / "model.onnx")
+    state = {name: value.numpy() for name, value in network.state_dict().items()}
+    other = translator.card.model_copy(update={"step": 2})
+    write_safetensors(tmp_path / "model.safetensors", state, other)
+    settings = Sizing(tile=128, statistics="whole")
+    with pytest.raises(UsageError, match=r"give the \.safetensors model"):
+        Translator(tmp_path / "model.onnx").translate(ArrayPicture(picture(240, 320)), settings=settings)
 
 
 def test_statistics_of_the_whole_bring_tiles_nearer_to_it():

@@ -33,6 +33,16 @@ class Network:
             lambda side: self(np.zeros((side, side, channels), np.float32)), small, assumed=_ASSUMED_MAPS * 4 * filters
         )
 
+    @cached_property
+    def freezable(self) -> Network:
+        """This network on a runtime whose normalisation can be frozen.
+
+        Raises:
+            UsageError: There is none.
+        """
+        runtime = freezable(self.runtime)
+        return self if runtime is self.runtime else Network(runtime, self.card, self.codec)
+
     def normalising_as_on(self, source: np.ndarray) -> Network:
         """This network with the mean and variance that its instance norm finds on one picture, for all pictures.
 

@@ -81,7 +81,7 @@ def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertaint
         ("keep_colour", options.keep_colour, False),
         ("edges", sizing.edges, None),
         ("tile", sizing.tile, None),
-        ("statistics", sizing.statistics, "tile"),
+        ("statistics", sizing.statistics, "auto"),
         ("page", reading.page + 1, 1),
         ("hdu", reading.hdu, None),
         ("plane", reading.plane + 1, 1),

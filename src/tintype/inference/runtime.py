@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, final, runtime_checkable
 
@@ -47,16 +49,18 @@ class StochasticRuntime(Runtime, Protocol):
 
 
 def freezable(runtime: Runtime) -> FreezableRuntime:
-    """The runtime, if its normalisation can be frozen.
+    """The runtime if its normalisation can be frozen, or else that of the same network in the file beside its own.
 
     Raises:
-        UsageError: It cannot.
+        UsageError: There is none.
     """
-    if not isinstance(runtime, FreezableRuntime):
+    able = runtime.twin if isinstance(runtime, OnnxRuntime) else runtime
+    if not isinstance(able, FreezableRuntime):
         raise UsageError(
-            f"statistics of the whole picture cannot be given to {runtime.name}; use the .safetensors model, with torch"
+            f"statistics of the whole picture cannot be given to {runtime.name}; give the .safetensors model, and have "
+            "torch installed"
         )
-    return runtime
+    return able
 
 
 @final
@@ -73,6 +77,16 @@ class OnnxRuntime:
         self._path = path
         self._session, self.card = open_onnx(path, threads=threads)
         self._input = self._session.get_inputs()[0].name
+
+    @cached_property
+    def twin(self) -> Runtime | None:
+        """The same network on torch, from the `.safetensors` file beside this one; None: not there, or no torch."""
+        path = self._path.with_suffix(".safetensors")
+        if not path.is_file() or find_spec("torch") is None:
+            return None
+        runtime, card = open_runtime(path)
+        same = all(getattr(card, name) == getattr(self.card, name) for name in ("recipe", "direction", "step"))
+        return runtime if same else None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`.

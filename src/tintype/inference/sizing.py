@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, final
 
-Statistics = Literal["tile", "whole"]
+Statistics = Literal["auto", "tile", "whole"]
 
 
 @final
@@ -17,7 +17,8 @@ class Sizing:
     """Bytes that the process may hold in all; default: a share of what is free."""
     edges: bool | None = None
     """Enlarge chroma along the edges of the luminance, for models that predict chroma; default: `colourise.EDGES`."""
-    statistics: Statistics = "tile"
-    """What instance norm normalises over where a picture is cut into tiles: each tile, or the whole, reduced."""
+    statistics: Statistics = "auto"
+    """What instance norm normalises over where a picture is cut into tiles: each tile, or the whole, reduced; "auto":
+    the whole where the runtime can do that."""
     tile: int | None = None
     """Side of the tiles in pixels; default: as large as memory allows, the whole picture if it can."""

@@ -8,6 +8,7 @@ twice that and are cut in the middle, which equals the untiled result; else they
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import final
 
 import numpy as np
@@ -32,11 +33,17 @@ SMALLEST_SIDE = 64
 def translated_strips(network: Network, picture: OpenPicture, settings: Sizing, tally: Tally) -> Iterator[Strip]:
     """The picture through the network, in tiles that memory has room for."""
     info, codec, card = picture.info, network.codec, network.card
-    height, width = _padded(info.height, card), _padded(info.width, card)
-    side = plan_side(network, info, settings, tally)
-    if side < max(height, width) and settings.statistics == "whole" and card.tiling == "approximate":
-        network = _with_statistics_of_the_whole(network, picture, side, tally)
-    run = _Run(network, side, tally, info)
+    longest = max(_padded(info.height, card), _padded(info.width, card))
+    side, frozen = plan_side(network, info, settings, tally), False
+    if side < longest and card.tiling == "approximate" and settings.statistics != "tile":
+        with _unless(settings.statistics == "whole"):
+            network = network.freezable
+            side = plan_side(network, info, settings, tally)  # what runs it may need more memory, or less
+            frozen = side < longest
+    if frozen:
+        network = _with_statistics_of_the_whole(network, picture, side)
+    _say_tiles(side, longest, card, tally, frozen)
+    run = _Run(network, side, tally, info, frozen)
 
     def sources() -> Iterator[Strip]:
         for strip in picture.strips(max(1, STRIP_PIXELS // info.width)):
@@ -62,7 +69,7 @@ def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tall
         side = min(longest, _padded(settings.tile, card))
         if side < longest and card.tiling == "forbidden":
             raise UsageError("this model cannot work in tiles; leave their size out")
-        return _noted(side, longest, card, tally)
+        return side
     if settings.memory is None and height * width <= COMFORTABLE_PX:
         return longest
     room = budget(settings.memory)
@@ -88,7 +95,7 @@ def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tall
             f"needs about {in_words(needed(side))} of memory in tiles of {side} px, the smallest; {in_words(room)} are "
             "allowed"
         )
-    return _noted(side, longest, card, tally)
+    return side
 
 
 def smallest_side(card: ModelCard) -> int:
@@ -100,8 +107,8 @@ def smallest_side(card: ModelCard) -> int:
 class _Run:
     """The network on one part of a picture; when memory runs out, on halves of it, from then on."""
 
-    def __init__(self, network: Network, side: int, tally: Tally, info: PictureInfo) -> None:
-        self._network, self._side, self._tally, self._info = network, side, tally, info
+    def __init__(self, network: Network, side: int, tally: Tally, info: PictureInfo, frozen: bool) -> None:
+        self._network, self._side, self._tally, self._info, self._frozen = network, side, tally, info, frozen
 
     def __call__(self, source: np.ndarray) -> np.ndarray:
         """Display space in and out, `h w c`; sides are multiples of `multiple_of`."""
@@ -127,7 +134,7 @@ class _Run:
             ) from error
         self._side = max(smallest_side(card), side // 2 // card.multiple_of * card.multiple_of)
         self._tally.note(f"memory ran out at tiles of {side} px; repeated in tiles of {self._side} px")
-        _noted(self._side, side, card, self._tally)
+        _say_tiles(self._side, side, card, self._tally, self._frozen)
 
 
 def _tiled(
@@ -222,21 +229,36 @@ def _padded(length: int, card: ModelCard) -> int:
     return -(-length // card.multiple_of) * card.multiple_of
 
 
-def _noted(side: int, longest: int, card: ModelCard, tally: Tally) -> int:
-    """The side, after what the network has to say about tiles of it."""
-    if side < longest and not _is_exact(card, side):
-        if card.tiling == "approximate":
-            reason = "this network normalises over the whole picture, so tiles may differ in tone"
-        else:
-            reason = f"each pixel of the result depends on {2 * _margin(card)} px across, so their borders may differ"
-        tally.note(f"tiles of {side} px: {reason}; more memory allows larger ones")
-    return side
+def _say_tiles(side: int, longest: int, card: ModelCard, tally: Tally, frozen: bool) -> None:
+    """Note what the network has to say about tiles of a side, if it has."""
+    if side >= longest or _is_exact(card, side):
+        return
+    if frozen:
+        tally.note(f"tiles of {side} px, all normalised as the whole picture is, reduced to that size")
+        return
+    if card.tiling == "approximate":
+        reason = (
+            "this network normalises over the whole picture, so tiles differ in tone and may show; the .safetensors "
+            "model, with torch, can give all of them one tone"
+        )
+    else:
+        reason = f"each pixel of the result depends on {2 * _margin(card)} px across, so their borders may differ"
+    tally.note(f"tiles of {side} px: {reason}; more memory allows larger ones")
 
 
-def _with_statistics_of_the_whole(network: Network, picture: OpenPicture, side: int, tally: Tally) -> Network:
+@contextmanager
+def _unless(wanted: bool) -> Iterator[None]:
+    """Go on where what can be done without, unless it is wanted, cannot be had."""
+    try:
+        yield
+    except UsageError:
+        if wanted:
+            raise
+
+
+def _with_statistics_of_the_whole(network: Network, picture: OpenPicture, side: int) -> Network:
     """The network with the normalisation that it has on the whole picture, reduced to the size of a tile."""
     height, width = picture.info.height, picture.info.width
     scale = side / max(height, width)
-    tally.note(f"tiles are normalised as the whole picture is, reduced to {side} px")
     small = picture.reduced(max(1, round(height * scale)), max(1, round(width * scale)))
     return network.normalising_as_on(on_picture(network.codec.source_from, small))
