@@ -106,6 +106,63 @@ def test_chroma_is_lowered_no_further_than_needed():
     assert color.lab_to_rgb(slightly_more).min() < 0 or color.lab_to_rgb(slightly_more).max() > 1
 
 
+def margins(lab, factors):
+    """By how much R, G and B of linear light, `n f 3`, are within [0, 1] at factors `n f` of the chroma of `n 3`."""
+    scaled = lab[:, None] * np.stack((np.ones_like(factors), factors, factors), axis=-1)
+    linear = color.srgb_to_linear(color.lab_to_rgb(np.moveaxis(scaled, -1, 0)))
+    return np.minimum(linear, 1 - linear).min(0) + 1e-6
+
+
+@settings(deadline=None)
+@given(st.lists(labs, min_size=1, max_size=8), st.sampled_from([1.0, 4.0]))
+def test_a_little_more_chroma_than_is_kept_would_not_fit(colours, strength):
+    lab = np.array(colours) * (1, strength, strength)
+    fitted = color.fit_gamut(lab.T.reshape(3, 1, -1)).reshape(3, -1).T
+    chroma = np.linalg.norm(lab[:, 1:], axis=1)
+    kept = np.linalg.norm(fitted[:, 1:], axis=1) / np.maximum(chroma, 1e-300)
+    changed = (fitted != lab).any(1)
+    within = lab[:, 0] < 99.99  # white itself lies outside by the rounding of the matrices
+    dense = np.minimum(kept[:, None] + np.linspace(0, 1 / 4096, 65), 1)
+    margin = margins(lab, dense)
+    assert (margin[within, 0] > -1e-9).all()  # fits
+    assert (margin[changed].min(1) < 1e-9).all()  # and is within 1/4096 of where it does not
+
+
+def test_chroma_is_lowered_to_the_first_border_or_to_one_beyond_which_colours_fit_again():
+    rng = np.random.default_rng(0)
+    angle = rng.uniform(0, 2 * np.pi, 500)
+    lightness = np.concatenate((np.linspace(0, 99.9, 250), np.linspace(0, 10, 250)))
+    lab = np.stack((lightness, 160 * np.cos(angle), 160 * np.sin(angle)), axis=1)
+    factors = np.linspace(0, 1, 2049)
+    first = factors[(margins(lab, np.broadcast_to(factors, (500, 2049))) < 0).argmax(1)]
+    fitted = color.fit_gamut(lab.T.reshape(3, 1, -1)).reshape(3, -1).T
+    kept = np.linalg.norm(fitted[:, 1:], axis=1) / 160
+    assert np.mean(np.abs(kept - first) <= 1 / 4096 + 1 / 2048) > 0.99
+    assert (kept >= first - 1 / 4096 - 1 / 2048).all()
+
+
+def test_the_order_of_pixels_in_memory_does_not_matter():
+    lab = (np.random.default_rng(0).random((3, 5, 7)) - np.array([0, 0.5, 0.5]).reshape(3, 1, 1)) * 100
+    display, count = color.lab_to_display_counted(lab)
+    assert 0 < count < 35
+    for axes in ((1, 2, 0), (2, 1, 0)):
+        laid_out = np.ascontiguousarray(lab.transpose(axes)).transpose(np.argsort(axes))
+        np.testing.assert_array_equal(color.lab_to_display_counted(laid_out)[0], display)
+        np.testing.assert_array_equal(color.fit_gamut(laid_out), color.fit_gamut(lab))
+
+
+def test_pixels_are_fitted_one_by_one_whatever_is_fitted_with_them(monkeypatch):
+    rng = np.random.default_rng(0)
+    lab = np.stack((rng.random((40, 50)) ** 2 * 100, *rng.uniform(-110, 110, (2, 40, 50)))).astype(np.float32)
+    whole, count = color.lab_to_display_counted(lab)
+    monkeypatch.setattr(color, "_BLOCK", 64)
+    again, counted = color.lab_to_display_counted(lab)
+    assert counted == count
+    np.testing.assert_array_equal(again, whole)
+    for row in range(0, 40, 13):
+        np.testing.assert_array_equal(color.lab_to_display(lab[:, row : row + 1]), whole[:, row : row + 1])
+
+
 def test_colours_within_the_gamut_stay_as_they_are():
     lab = color.rgb_to_lab(cube(np.float32) * 0.9 + 0.05)
     np.testing.assert_array_equal(color.fit_gamut(lab), lab)
