@@ -11,6 +11,7 @@ import pyvips
 from PIL import ExifTags, Image
 from tests.image.conftest import MARK, describe, make_exif, some_pixels, write
 
+from tintype.image.exif import revise
 from tintype.image.file import open_picture
 from tintype.image.picture import Extras
 from tintype.image.provenance import read_provenance
@@ -49,6 +50,26 @@ def test_every_result_says_what_it_is(tmp_path, suffix, alpha):
     with Image.open(path) as image:
         image.load()
         assert image.size == (50, 40)
+
+
+def test_exif_stands_byte_for_byte_in_an_avif_that_other_readers_decode(tmp_path):
+    path, block = tmp_path / "a.avif", make_exif().removeprefix(b"Exif\0\0")
+    for alpha in (None, np.full((40, 50), 0.5, np.float32)):
+        write(path, some_pixels(), alpha=alpha, extras=Extras(exif=block))
+        with Image.open(path) as image:
+            image.load()
+            assert image.info["exif"].removeprefix(b"Exif\0\0") == revise(block, 50, 40, MARK.to_text())
+        assert pyvips.Image.new_from_file(str(path)).avg() > 0
+
+
+def test_white_and_primaries_of_a_tiff_are_kept(tmp_path):
+    first, second = tmp_path / "a.tif", tmp_path / "b.tif"
+    numbers = {318: (0.3127, 0.329), 319: (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)}
+    Image.new("RGB", (50, 40)).save(first, tiffinfo=numbers)
+    write(second, some_pixels(), extras=open_picture(first).info.extras)
+    with Image.open(second) as image:
+        for tag, values in numbers.items():
+            assert [float(value) for value in image.tag_v2[tag]] == pytest.approx(values)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -132,6 +132,13 @@ def test_an_rgb_profile_is_kept_byte_for_byte_and_the_pixels_follow_it(tmp_path,
     assert error.max() <= 1 or suffix not in (".png", ".tif")
 
 
+def test_what_was_grey_in_avif_gets_a_named_profile_in_any_format(tmp_path):
+    for suffix in (".avif", ".png"):
+        write(tmp_path / f"a{suffix}", some_pixels(), format="heif", interpretation="srgb")
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(profile_of(tmp_path / f"a{suffix}")))
+        assert "sRGB" in ImageCms.getProfileDescription(profile)
+
+
 def test_a_profile_of_srgb_leaves_the_pixels_alone(tmp_path, photo):
     write(tmp_path / "a.png", as_display(photo), extras=Extras(profile=SRGB))
     assert profile_of(tmp_path / "a.png") == SRGB
@@ -184,13 +191,13 @@ def test_a_profile_beyond_three_curves_goes_through_libvips(tmp_path, photo, bit
 
 
 def test_a_grey_profile_is_kept_by_a_grey_result_only(tmp_path):
-    profile = make_profile(ADOBE, gamma(1.8)).replace(b"RGB XYZ ", b"GRAYXYZ ").replace(b"rTRC", b"kTRC")
+    profile = make_profile(ADOBE, gamma(1.8), "GRAY")
     ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16, 1)
     write(tmp_path / "a.png", ramp, channels=1, extras=Extras(profile=profile))
     assert profile_of(tmp_path / "a.png") == profile
     with Image.open(tmp_path / "a.png") as image:
         expected = srgb_to_linear(ramp[..., 0].astype(np.float64)) ** (1 / 1.8)
-        assert np.abs(np.asarray(image) / 255 - expected).max() < 2 / 255
+        assert np.abs(np.asarray(image) / 255 - expected).max() < 0.6 / 255
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------

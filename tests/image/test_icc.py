@@ -10,24 +10,25 @@ import pytest
 import pyvips
 from PIL import Image, ImageCms
 
-from tintype.image.icc import parse_rgb_profile
+from tintype.image.color import linear_to_srgb, srgb_to_linear
+from tintype.image.icc import parse_profile
 
 WHITE = (63190, 65536, 54061)  # D50
 ADOBE = ((0.60974, 0.20528, 0.14919), (0.31111, 0.62567, 0.06322), (0.01947, 0.06087, 0.74457))
 
 
-def make_profile(primaries, curve):
-    """An ICC profile of version 4 with these primaries (of D50, in columns) and one curve for all three channels."""
+def make_profile(primaries, curve, space="RGB "):
+    """An ICC profile of version 4 with these primaries (of D50, in columns) and one curve for all channels."""
     xyz = [struct.pack(">4s4x3i", b"XYZ ", *column) for column in np.rint(np.transpose(primaries) * 65536).astype(int)]
     text = b"mluc" + struct.pack(">4xII2s2sII", 1, 12, b"en", b"US", 8, 28) + "Test".encode("utf-16-be")
     tags = dict(zip((b"rXYZ", b"gXYZ", b"bXYZ"), xyz, strict=True))
-    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve)
+    tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC") if space == "RGB " else (b"kTRC",), curve)
     tags |= {b"wtpt": struct.pack(">4s4x3i", b"XYZ ", *WHITE), b"desc": text, b"cprt": text}
     table, body, start = b"", b"", 132 + 12 * len(tags)
     for name, data in tags.items():
         table += struct.pack(">4sII", name, start + len(body), len(data))
         body += data.ljust(-(-len(data) // 4) * 4, b"\0")
-    head = struct.pack(">8xI12s12x4s28x3i48x", 0x04300000, b"mntrRGB XYZ ", b"acsp", *WHITE)
+    head = struct.pack(">8xI12s12x4s28x3i48x", 0x04300000, b"mntr%bXYZ " % space.encode(), b"acsp", *WHITE)
     return struct.pack(">I", start + len(body)) + head[4:] + struct.pack(">I", len(tags)) + table + body
 
 
@@ -60,16 +61,39 @@ def test_colours_equal_those_of_littlecms(name):
     colours = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
     theirs = ImageCms.ImageCmsProfile(io.BytesIO(PROFILES[name]))
     srgb = ImageCms.createProfile("sRGB")
-    profile = parse_rgb_profile(PROFILES[name])
+    profile = parse_profile(PROFILES[name], 3)
     for mine, start, end in ((profile.from_srgb, srgb, theirs), (profile.to_srgb, theirs, srgb)):
         expected = np.asarray(ImageCms.profileToProfile(Image.fromarray(colours), start, end))
-        assert np.abs(mine(colours / np.float32(255)) * 255 - expected).max() < 1.6  # it rounds, on a grid
+        inside = ((expected > 0) & (expected < 255)).all(axis=-1)  # it clips
+        assert np.abs(mine(colours / np.float32(255)) * 255 - expected)[inside].max() < 1.6  # it rounds, on a grid
+
+
+@pytest.mark.parametrize("name", ["p3", "linear"])
+def test_colours_that_srgb_lacks_lose_chroma_and_keep_their_lightness(name):
+    pixels = np.random.default_rng(0).random((60, 60, 3), dtype=np.float32)
+    profile = parse_profile(PROFILES[name], 3)
+    curve = np.linspace(0, 1, profile.curves.shape[1])
+    linear = np.interp(pixels, curve, profile.curves[0]) @ profile.to_srgb_matrix.T
+    assert 0.1 < ((linear < 0) | (linear > 1)).any(axis=-1).mean() < 0.9
+    weights = (0.212671, 0.715160, 0.072169)
+    converted = srgb_to_linear(profile.to_srgb(pixels).astype(np.float64))
+    before, after = linear_to_srgb(linear @ weights), linear_to_srgb(converted @ weights)
+    assert np.abs(before - after).max() * 65535 < 0.5
+
+
+def test_a_grey_profile_means_exactly_its_curve():
+    grey = np.linspace(0, 1, 5000, dtype=np.float32)[:, None]
+    profile = parse_profile(make_profile(ADOBE, gamma(1.8), "GRAY"), 1)
+    exponent = round(1.8 * 256) / 256
+    there = profile.to_srgb(grey)
+    np.testing.assert_allclose(there, linear_to_srgb(grey.astype(np.float64) ** exponent), atol=0.5 / 65535)
+    np.testing.assert_allclose(profile.from_srgb(there), grey, atol=0.5 / 65535)
 
 
 @pytest.mark.parametrize("name", PROFILES)
 def test_grey_stays_grey_and_comes_back_to_a_fraction_of_a_level_of_16_bits(name):
     grey = np.repeat(np.linspace(0, 1, 5000, dtype=np.float32)[:, None], 3, axis=1)
-    profile = parse_rgb_profile(PROFILES[name])
+    profile = parse_profile(PROFILES[name], 3)
     there = profile.from_srgb(grey)
     np.testing.assert_array_equal(there.min(axis=1), there.max(axis=1))
     assert np.abs(profile.to_srgb(there) - grey).max() * 65535 < 0.2
@@ -91,4 +115,4 @@ def test_grey_stays_grey_and_comes_back_to_a_fraction_of_a_level_of_16_bits(name
     ids=range(9),
 )
 def test_other_and_damaged_profiles_are_passed_over(profile):
-    assert parse_rgb_profile(profile) is None
+    assert parse_profile(profile, 3) is None

@@ -59,9 +59,9 @@ def test_pages_may_differ_in_size_and_depth():
 
 def test_a_page_that_is_not_there_is_named():
     for page in (3, -1):
-        with pytest.raises(ImageError, match=f"has 3 pages; page {page}, counted from 0, is not among them"):
+        with pytest.raises(ImageError, match=f"has 3 pages; page {page + 1}, counted from 1, is not among them"):
             open_picture(encode(frames(3), "TIFF"), Reading(page=page))
-    with pytest.raises(ImageError, match="has 1 page; page 1,"):
+    with pytest.raises(ImageError, match="has 1 page; page 2,"):
         open_picture(encode(frames(1), "PNG"), Reading(page=1))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import re
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +16,11 @@ import pytest
 
 from tintype.errors import LostProcessError, UsageError
 from tintype.image.file import read_image, write_image
-from tintype.inference.one import StoppedError, Turns
+from tintype.inference.one import Result, StoppedError, Turns
 from tintype.inference.options import TranslateOptions
 from tintype.inference.plan import plan_batch
 from tintype.inference.translator import Translator
-from tintype.inference.worker import IsolatedWorker, Isolation, run_isolated
+from tintype.inference.worker import IsolatedWorker, Isolation, run_isolated, serve
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals")
 
@@ -67,6 +69,34 @@ def test_a_worker_that_crashes_or_hangs_is_named_and_the_next_file_gets_a_new_on
     assert result.seconds < 10
     assert worker.killed == {crashed.output, hung.output}
     assert not crashed.output.exists() and not hung.output.exists()
+
+
+def test_an_interrupt_while_a_worker_starts_does_not_reach_it(plan, worker, capfd):
+    done = []
+    thread = threading.Thread(target=lambda: done.append(worker(plan.jobs[0])))
+    thread.start()
+    while worker.pid is None:
+        time.sleep(0.001)
+    for _ in range(20):
+        os.kill(worker.pid, signal.SIGINT)
+        time.sleep(0.01)
+    thread.join()
+    assert [result.status for result in done] == ["done"]
+    assert capfd.readouterr().err == ""
+
+
+def test_a_worker_says_nothing_where_the_batch_has_ended_meanwhile(plan, onnx_model, monkeypatch):
+    here, there = multiprocessing.Pipe()
+
+    def translate(job, *_, **__):
+        here.close()
+        return Result(job.input, job.output, "done")
+
+    monkeypatch.setattr("tintype.inference.worker.translate_file", translate)
+    monkeypatch.setattr("tintype.inference.worker.signal.signal", lambda *_: None)
+    here.send(plan.jobs[0])
+    serve(there, Isolation(onnx_model, None, TranslateOptions()))
+    assert here.closed
 
 
 def test_a_worker_that_died_between_two_files_costs_none(plan, worker):

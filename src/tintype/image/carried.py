@@ -62,7 +62,7 @@ def attach(
     if file_format == "JPEG":
         blobs["iptc-data"] = carried.iptc
     if file_format == "AVIF" and carried.exif:
-        blobs["exif-data"] = b"Exif\0\0" + carried.exif
+        blobs["exif-data"] = b"Exif\0\0II*\0\x08\0\0\0" + bytes(6)  # its place, for `replace_exif_of_avif`
     for name, blob in blobs.items():
         if blob:
             image.set_type(pyvips.GValue.blob_type, name, blob)

@@ -1,10 +1,11 @@
-"""Exif, and IPTC where libvips has no place for it, put into JPEG, PNG and WebP files that libvips has written.
+"""Exif, and IPTC where libvips has no place for it, put into JPEG, PNG, WebP and AVIF files that libvips has written.
 
 Files are copied while something is added, piece by piece; they come from libvips and are not doubted.
 """
 
 from __future__ import annotations
 
+import io
 import shutil
 import struct
 import zlib
@@ -99,6 +100,43 @@ def add_to_webp(source: BinaryIO, target: BinaryIO, exif: bytes, width: int, hei
     total = target.tell()
     target.seek(0)
     target.write(b"RIFF" + struct.pack("<I", total - 8) + b"WEBP")
+
+
+def replace_exif_of_avif(file: BinaryIO, exif: bytes) -> None:
+    """Put Exif at the end of an AVIF, in place of what libvips has made of it, which is blanked (ISO/IEC 23008-12)."""
+    file.seek(0)
+    at, length = _box(file, b"meta", 0)
+    file.seek(at)
+    meta = file.read(length)
+    body = io.BytesIO(meta)
+    kind = meta.index(b"Exif", _box(body, b"iinf", 4)[0])  # "infe", version 2: flags, number, protection, kind
+    number = meta[kind - 4 : kind - 2]
+    place = _box(body, b"iloc", 4)[0]
+    version, sizes, bases = meta[place], meta[place + 4], meta[place + 5]
+    offset_size, length_size, base_size = sizes >> 4, sizes & 15, bases >> 4
+    place += 8
+    while meta[place : place + 2] != number:  # each item stands in one piece, as libheif writes them
+        place += (8 if version else 6) + base_size + offset_size + length_size
+    base = place + (6 if version else 4)
+    offset = base + base_size + 2
+    old = [int.from_bytes(meta[i : i + n]) for i, n in ((base, base_size), (offset, offset_size))]
+    old_length = int.from_bytes(meta[offset + offset_size : offset + offset_size + length_size])
+    file.seek(sum(old))
+    file.write(bytes(old_length))
+    start = file.seek(0, 2) + 8
+    file.write(struct.pack(">I4s4x", 12 + len(exif), b"mdat") + exif)
+    file.seek(at + offset)
+    file.write((start - old[0]).to_bytes(offset_size) + (4 + len(exif)).to_bytes(length_size))
+
+
+def _box(file: BinaryIO, wanted: bytes, at: int) -> tuple[int, int]:
+    """Place and length of what is in the first box of a kind, from a place on."""
+    while True:
+        file.seek(at)
+        length, kind = struct.unpack(">I4s", file.read(8))
+        if kind == wanted:
+            return at + 8, length - 8
+        at += length
 
 
 def _jpeg_segment(marker: int, body: bytes) -> bytes:

@@ -24,7 +24,7 @@ from tintype.image.display import (
     to_display,
     to_float32,
 )
-from tintype.image.icc import parse_rgb_profile
+from tintype.image.icc import parse_profile
 from tintype.image.metadata import read_extras
 from tintype.image.opener import Access, identify
 from tintype.image.picture import Bits, ImageHeader, PictureInfo, Reading, Strip, to_samples
@@ -108,7 +108,7 @@ class VipsPicture:
         """See `OpenPicture.strips`."""
         info = self._info
         # libvips converts on a grid, which costs up to 100 of 65,535 levels in the shadows
-        numbers = parse_rgb_profile(info.extras.profile) if self._profile == "other" and info.channels == 3 else None
+        numbers = parse_profile(info.extras.profile, info.channels) if self._profile == "other" else None
         with image_errors(self._label):
             image = to_display(self._opener.open(self._access).autorot(), "none" if numbers else self._profile)
             region = pyvips.Region.new(image)
@@ -119,6 +119,8 @@ class VipsPicture:
                 self._beyond = bool((samples < 0).any() or (samples > 1).any())
             pixels = to_float32(samples, FULL_SCALE[image.format])
             alpha = pixels[..., info.channels] if info.has_alpha else None
+            if alpha is not None and samples.dtype == np.uint32:  # which float32 would round
+                alpha = samples[..., info.channels] / FULL_SCALE[image.format]
             colours = pixels[..., : info.channels]
             yield Strip(top, numbers.to_srgb(colours) if numbers else colours, alpha)
 

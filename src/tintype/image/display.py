@@ -60,10 +60,13 @@ def profile_use(image: pyvips.Image) -> ProfileUse:
     if image.get_typeof("icc-profile-data") == 0 or image.interpretation not in _ALREADY_DISPLAY:
         return "none"
     bands = image.bands - image.hasalpha()
+    profile = image.get("icc-profile-data")
+    if profile[16:20] != (b"GRAY" if bands == 1 else b"RGB "):  # which libvips passes over in silence
+        return "unusable"
     levels = (np.arange(0, 256, 51, dtype=np.uint8),) * bands
     colours = np.stack(np.meshgrid(*levels), axis=-1).reshape(1, -1, bands)
     probe = pyvips.Image.new_from_array(colours).copy(interpretation="b-w" if bands == 1 else "srgb")
-    probe.set_type(pyvips.GValue.blob_type, "icc-profile-data", image.get("icc-profile-data"))
+    probe.set_type(pyvips.GValue.blob_type, "icc-profile-data", profile)
     try:
         converted = probe.icc_transform("srgb", embedded=True, depth=16).numpy()
     except pyvips.Error:

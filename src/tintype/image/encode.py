@@ -111,6 +111,8 @@ def write_strips(
             if file_format == "TIFF":
                 blocks = [*(page.exif for page in before), carried.exif, *(page.exif for page in after)]
                 into_tiff(file, blocks, iptc=carried.iptc, has_density=info.extras.density is not None)
+            elif carried.exif:
+                containers.replace_exif_of_avif(file, carried.exif)
         else:
             with tempfile.TemporaryFile(dir=path.parent) as plain:  # without a name: nothing is left of it, ever
                 write(plain)

@@ -43,7 +43,7 @@ _POINTERS = (_EXIF, _GPS, _INTEROPERABILITY)
 
 _OF_THE_PIXELS = (
     frozenset(range(254, 267))
-    | frozenset((273, *range(277, 282), 284, *range(288, 294), 301, 317, 318, 319, *range(320, 333), *range(334, 348)))
+    | frozenset((273, *range(277, 282), 284, *range(288, 294), 301, 317, *range(320, 333), *range(334, 348)))
     | frozenset((*range(512, 522), *range(529, 533), 559, 700, 32996, 32997, 33723, 34377, 34675, 37724, *_POINTERS))
     | frozenset(range(50706, 52600))  # DNG
 )

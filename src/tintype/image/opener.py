@@ -203,7 +203,7 @@ def _check_page(page: int, pages: int, reading: Reading, name: str, readable: in
         raise ImageError(f"{name}: {pages:,} pages or frames, more than the {reading.limits.frames:,} that are allowed")
     if not 0 <= page < pages:
         count = "1 page" if pages == 1 else f"{pages} pages"
-        raise ImageError(f"{name}: has {count}; page {page}, counted from 0, is not among them")
+        raise ImageError(f"{name}: has {count}; page {page + 1}, counted from 1, is not among them")
     if page >= (readable or pages):
         raise ImageError(
             f"{name}: of its {pages} pages or frames only the first can be read; page {page} was asked for"

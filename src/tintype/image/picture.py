@@ -87,7 +87,7 @@ class Strip:
     pixels: np.ndarray
     """Display space, float32 `rows w c`."""
     alpha: np.ndarray | None = None
-    """float32 `rows w` in [0, 1]; None: opaque."""
+    """float32 `rows w` in [0, 1], float64 where the file has 32-bit integers; None: opaque."""
 
 
 class OpenPicture(Protocol):

@@ -12,7 +12,7 @@ from typing import Literal, final
 import numpy as np
 import pyvips
 
-from tintype.image.icc import RgbProfile, parse_rgb_profile
+from tintype.image.icc import CurveProfile, parse_profile
 from tintype.image.picture import PictureInfo
 
 _SPACE = slice(16, 20)  # of the header of a profile: colour space of the data (ICC.1:2022, 7.2.6)
@@ -26,7 +26,7 @@ class OutputProfile:
     """The profile to embed, and what converts the pixels to it."""
 
     data: bytes = b""
-    numbers: RgbProfile | None = None
+    numbers: CurveProfile | None = None
     """Converts the rows before they are rounded; None: nothing is to be done, or libvips does it."""
     by_libvips: bool = False
     """`from_srgb` converts the image, which must have 16 bits."""
@@ -45,14 +45,16 @@ def output_profile(info: PictureInfo, channels: Literal[1, 3]) -> OutputProfile:
         if effect == "same":
             return OutputProfile(profile)
         if effect == "other":
-            numbers = parse_rgb_profile(profile) if channels == 3 else None
+            numbers = parse_profile(profile, channels)
             if numbers is not None or info.bits <= 16:
                 return OutputProfile(profile, numbers, by_libvips=numbers is None)
         return OutputProfile(
             srgb_profile() if channels == 3 else b"",
             note=f"the ICC profile cannot be used; the result {'has that of sRGB' if channels == 3 else 'has none'}",
         )
-    if channels == 1 or (info.channels == 3 and not profile and info.interpretation in _PLAIN_SPACES):
+    # grey of AVIF and HEIC comes as colour, and their colours are named in a way that no other format has
+    plain = info.channels == 3 and info.interpretation in _PLAIN_SPACES and info.format != "heif"
+    if channels == 1 or (plain and not profile):
         return OutputProfile()
     return OutputProfile(srgb_profile())
 

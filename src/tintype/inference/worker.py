@@ -11,8 +11,10 @@ import json
 import multiprocessing
 import signal
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import final
@@ -145,7 +147,8 @@ class IsolatedWorker:
         context = multiprocessing.get_context("spawn")
         self._connection, theirs = context.Pipe()
         self._process = context.Process(target=serve, args=(theirs, self._isolation), daemon=True)
-        self._process.start()
+        with _without_interrupts():
+            self._process.start()
         theirs.close()
         while not self._connection.poll(_LOOK_S):
             if self._turns.stop.is_set():
@@ -178,6 +181,20 @@ class IsolatedWorker:
         return process.exitcode
 
 
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that Ctrl-C does not reach, not even while they import what they need."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it would end the block
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def serve(connection: Connection, isolation: Isolation) -> None:
     """Be a worker process: load the model, then do jobs until the connection ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes of a terminal; the first one decides
@@ -197,7 +214,10 @@ def serve(connection: Connection, isolation: Isolation) -> None:
         except EOFError:
             return
         result = translate_file(job, translator, isolation.options, turns, overwrite=isolation.overwrite)
-        connection.send_bytes(json.dumps(dataclasses.asdict(result), default=str).encode())
+        try:
+            connection.send_bytes(json.dumps(dataclasses.asdict(result), default=str).encode())
+        except BrokenPipeError:  # the batch has ended meanwhile
+            return
 
 
 def _limit_memory(beyond: int) -> None:
