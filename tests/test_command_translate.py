@@ -19,6 +19,7 @@ from tintype import cli, command_translate
 from tintype.image.file import read_image, write_image
 from tintype.inference.batch import run_batch
 from tintype.inference.translator import Translator
+from tintype.inference.worker import run_isolated
 
 COMMAND = [sys.executable, "-m", "tintype"]
 
@@ -205,6 +206,18 @@ def test_isolated_files_are_translated_by_the_command(model, folder, tmp_path):
     command = [*COMMAND, "translate", folder, "-m", model, "--out", tmp_path / "out", "--isolate", "--memory", "1GB"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, f"5 pictures translated into {tmp_path / 'out'}\n")
+
+
+def test_many_pictures_are_coloured_by_processes_to_the_same_bytes(model, folder, tmp_path, capfd, monkeypatch):
+    isolated = []
+    monkeypatch.setattr(command_translate, "run_isolated", lambda *a, **b: isolated.append(b) or run_isolated(*a, **b))
+    for many, out in ((6, "threads"), (5, "processes")):
+        monkeypatch.setattr(command_translate, "MANY", many)
+        code, _, said = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / out, "--workers", 2)
+        assert (code, "5 pictures translated" in said) == (0, True)
+    assert [called["workers"] for called in isolated] == [2]
+    for name in names(folder):
+        assert (tmp_path / "threads" / name).read_bytes() == (tmp_path / "processes" / name).read_bytes()
 
 
 def test_a_format_is_given_to_all_results(model, folder, tmp_path, capfd):

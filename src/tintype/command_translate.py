@@ -35,6 +35,9 @@ from tintype.inference.translator import Translator
 from tintype.inference.worker import Isolation, run_isolated
 
 INTERRUPTED = 130  # exit code, as of shells
+MANY = 32
+"""Pictures from which on the workers of a colouriser are processes: they take a second to start, and then do not wait
+for each other as threads of Python do between small arrays."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,7 +125,7 @@ def _results(asked: Asked, options: TranslateOptions, plan: Plan, to_do: int) ->
     whole = not build_codec(card.recipe, card.direction).predicts_chroma
     if options.sizing.statistics == "whole":
         freezable(open_runtime(model, 1)[0])
-    if asked.isolate:
+    if asked.isolate or (to_do >= MANY and workers > 1 and not whole and model.suffix == ".onnx"):
         memory = options.sizing.memory
         share = None if memory is None else memory // workers
         sizing = dataclasses.replace(options.sizing, memory=share)
@@ -131,7 +134,7 @@ def _results(asked: Asked, options: TranslateOptions, plan: Plan, to_do: int) ->
             direction=direction,
             options=dataclasses.replace(options, sizing=sizing),
             overwrite=asked.overwrite,
-            memory=share,
+            memory=share if asked.isolate else None,
             threads=max(1, cores // workers),
         )
         return run_isolated(plan, isolation, workers=workers, in_order=not asked.as_json)

@@ -33,9 +33,8 @@ _BEND = 0.20715750  # of the root; where line and cube, with constants so rounde
 _GAMUT_TOLERANCE = 1e-6  # of linear light; the noise of float32 must not cost neutral pixels their place in the gamut
 _GAMUT_STEP = 1 / 4096  # of the chroma that was given: how far the result is below the largest that fits, at most
 _GAMUT_HALVINGS = 12  # bring a range of 1 down to `_GAMUT_STEP`
-_BLOCK = (
-    1 << 14
-)  # pixels converted at a time: what that takes stays in a processor's cache and in the allocator's hands
+_BLOCK = 2**17
+"""Pixels converted at a time: so few that a cache holds them, so many that threads seldom meet in Python."""
 
 
 def srgb_to_linear(x: Array) -> Array:
