@@ -287,6 +287,11 @@ def test_a_decoded_image_is_written_at_its_own_depth(tmp_path, bits, written):
     assert read_header(tmp_path / "a.png").bits == written
 
 
+def test_a_flux_that_cannot_be_written_is_said(tmp_path):
+    notes = write(tmp_path / "a.tif", some_pixels(), writing=Writing(flux=True))
+    assert notes == ("written as display values: TIFF holds no flux, FITS does",)
+
+
 def test_an_unknown_suffix_lists_what_can_be_written(tmp_path):
     for name in ("a.bmp", "a"):
         with pytest.raises(OutputError, match=r"\.png, \.tif, \.tiff, \.jpg, \.jpeg or \.webp"):

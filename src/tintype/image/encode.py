@@ -76,7 +76,7 @@ def write_strips(
     if longest is not None and max(info.width, info.height) > longest:
         size = f"{info.width} x {info.height} pixels, {file_format} holds {longest:,} a side"
         raise OutputError(f"{path}: cannot be written ({size}); use .tif or .png")
-    notes: list[str] = []
+    notes = [f"written as display values: {file_format} holds no flux, FITS does"] if writing.flux else []
     before, after = other_pages(info, writing, file_format, open_page, channels, notes)
     page_count = 1 + len(before) + len(after)
     samples = choose_samples(file_format, info, notes)
