@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -206,6 +207,14 @@ def test_isolated_files_are_translated_by_the_command(model, folder, tmp_path):
     command = [*COMMAND, "translate", folder, "-m", model, "--out", tmp_path / "out", "--isolate", "--memory", "1GB"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, f"5 pictures translated into {tmp_path / 'out'}\n")
+
+
+def test_a_map_that_cannot_be_labelled_is_refused_before_any_work(model, folder, tmp_path, capfd, monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code, _, complaint = run(capfd, "translate", folder, "-m", model, "--out", tmp_path / "out", "--uncertainty")
+    assert (code, complaint.count("\n")) == (2, 1)
+    assert "tintype[train]" in complaint
+    assert not (tmp_path / "out").exists()
 
 
 def test_many_pictures_are_coloured_by_processes_to_the_same_bytes(model, folder, tmp_path, capfd, monkeypatch):

@@ -21,6 +21,7 @@ from tintype.arguments import byte_count, chosen_direction, counted, one_of
 from tintype.console import Reporter
 from tintype.errors import UsageError
 from tintype.image.codec import build_codec
+from tintype.image.grid import font
 from tintype.image.picture import Limits, OtherPages, Reading, Writing
 from tintype.image.stretch import StretchKind
 from tintype.inference.batch import core_count, passed_over, run_batch
@@ -188,6 +189,8 @@ def _format(asked: Asked) -> Format | None:
 def _options(asked: Asked, picture_format: Format | None) -> TranslateOptions:
     if asked.seed is not None and not asked.uncertainty:
         raise UsageError(f"--seed {asked.seed}: has no effect without --uncertainty; leave it out")
+    if asked.uncertainty:
+        font()  # a map has labels, and without one no picture is to be begun
     limits = Limits()
     if asked.max_pixels is not None:
         if not (math.isfinite(asked.max_pixels) and asked.max_pixels >= 1):

@@ -85,7 +85,7 @@ def text(label: str, size: int, width: int, align: Literal["centre", "high"]) ->
     ink = pyvips.Image.text(
         f'<span insert_hyphens="false">{escape(label)}</span>',
         font=f"DejaVu Sans {size}",
-        fontfile=str(_font()),
+        fontfile=str(font()),
         dpi=72,  # a point is a pixel
         width=width,
         wrap="word-char",
@@ -100,11 +100,15 @@ def text(label: str, size: int, width: int, align: Literal["centre", "high"]) ->
     return 1 - padded * (1 - _INK)
 
 
-def _font() -> Path:
-    """Return the font that matplotlib brings along: a bare machine may have none."""
+def font() -> Path:
+    """Return the font that matplotlib brings along: a bare machine may have none.
+
+    Raises:
+        MissingExtraError: matplotlib is not installed.
+    """
     found = importlib.util.find_spec("matplotlib")
     if found is None or found.origin is None:
-        raise MissingExtraError("panels are labelled with a font of matplotlib; install tintype[train]")
+        raise MissingExtraError("labels are drawn with a font of matplotlib; pip install 'tintype[train]'")
     return Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / "DejaVuSans.ttf"
 
 
