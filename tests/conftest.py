@@ -6,12 +6,16 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: two workers on two cores
 
+import signal
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tintype.image.file import write_image
+
+# A shell starts what runs in the background with Ctrl-C ignored, and whatever that starts ignores it too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True, scope="session")
