@@ -18,6 +18,9 @@ test: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/train_step.py
 	$(BIN)/python benchmarks/kill_and_resume.py
+	$(BIN)/python benchmarks/batch.py
+	$(BIN)/python benchmarks/large_pictures.py
+	$(BIN)/python benchmarks/round_trips.py
 
 # torch first and by its exact version: that is the build without CUDA where there is one
 $(READY): pyproject.toml constraints.txt
