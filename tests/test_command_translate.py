@@ -18,6 +18,7 @@ from tests.inference.conftest import write_model
 
 from tintype import cli, command_translate
 from tintype.image.file import read_image, write_image
+from tintype.image.provenance import read_provenance
 from tintype.inference.batch import run_batch
 from tintype.inference.translator import Translator
 from tintype.inference.worker import run_isolated
@@ -253,6 +254,14 @@ def test_a_picture_says_how_it_was_coloured(model, folder, tmp_path, capfd):
     told = json.loads(out)
     assert (code, told["width"], told["provenance"]["model"]) == (0, 11, "small.onnx")
     assert len(told["provenance"]["model_digest"]) == 16
+
+
+def test_a_picture_that_is_translated_in_python_says_so_too(model, folder, tmp_path, capfd):
+    run(capfd, "translate", folder / "0.png", "-m", model, "--out", tmp_path)
+    result = Translator(model)(folder / "0.png")
+    write_image(tmp_path / "python.png", result)
+    assert read_provenance(tmp_path / "python.png") == read_provenance(tmp_path / "0.png") == result.provenance
+    assert result.provenance.model == model.name
 
 
 def test_a_picture_of_somebody_else_carries_no_mark(folder, capfd):

@@ -207,7 +207,7 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
 
     Args:
         path: The file; its folder must exist. What is there is replaced.
-        image: Display space `h w c` or `h w` in [0, 1], or uint8 or uint16. The alpha and the extras of a
+        image: Display space `h w c` or `h w` in [0, 1], or uint8 or uint16. Alpha, extras and mark of a
             `DecodedImage` are kept where the format holds them.
         bits: Bits of a sample, where the format leaves a choice; default: those of the image, 8 for a float array.
 
@@ -230,7 +230,9 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
         path=image.path,
         extras=image.extras,
     )
-    encode.write_strips(Path(path), _strips(image), info, channels=channels, writing=_WRITING)
+    encode.write_strips(
+        Path(path), _strips(image), info, channels=channels, writing=_WRITING, provenance=image.provenance
+    )
 
 
 def _strips(image: DecodedImage) -> Iterator[Strip]:

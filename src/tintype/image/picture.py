@@ -10,11 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, final
+from typing import TYPE_CHECKING, Literal, Protocol, final
 
 import numpy as np
 
 from tintype.image.stretch import StretchKind
+
+if TYPE_CHECKING:
+    from tintype.image.provenance import Provenance
 
 Bits = Literal[8, 16, 32]
 """Bits of a sample in a file; fewer than 8 count as 8, the 10 and 12 of AVIF and HEIC as 16."""
@@ -173,6 +176,8 @@ class DecodedImage:
     """See `PictureInfo.floating`."""
     extras: Extras = field(default_factory=Extras)
     """Written again by `write_image`, as far as the format holds it."""
+    provenance: Provenance | None = None
+    """The mark that `write_image` writes into the file; None: the picture was not predicted."""
 
     @property
     def height(self) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
 
-from tintype import __version__
 from tintype.errors import UsageError
 from tintype.image.codec import build_codec
 from tintype.image.picture import Reading, Writing
 from tintype.image.provenance import Provenance
+from tintype.inference.mark import mark_of
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.sizing import Sizing
 from tintype.inference.translator import check_strength
@@ -70,7 +69,7 @@ def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertaint
     """What results say about how they were made: the model, and those of the settings that matter for the picture.
 
     Raises:
-        OSError: The model file cannot be read.
+        ModelFileError: The model file cannot be read.
     """
     codec = build_codec(card.recipe, card.direction)
     reading, writing, sizing = options.reading, options.writing, options.sizing
@@ -92,21 +91,7 @@ def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertaint
             settings.append((name, _word(value)))
     if uncertainty:
         settings.append(("seed", str(options.seed)))
-    with model.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    return Provenance(
-        tintype=__version__,
-        model=model.name,
-        recipe=card.recipe.name,
-        recipe_digest=card.recipe.digest,
-        model_digest=digest,
-        step=card.step,
-        direction=card.direction,
-        predicted="colour" if codec.colourises else "picture",
-        settings=tuple(
-            (name, str(value).lower() if isinstance(value, bool) else str(value)) for name, value in settings
-        ),
-    )
+    return mark_of(card, model, settings)
 
 
 def _word(value: object) -> str:

@@ -19,7 +19,9 @@ from tintype.image.array_picture import ArrayPicture
 from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
 from tintype.image.picture import STRIP_PIXELS, OpenPicture
+from tintype.image.provenance import Provenance
 from tintype.inference.colourise import EDGES, Chroma, coloured_strips, memory_note
+from tintype.inference.mark import mark_of
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.network import Network
 from tintype.inference.runtime import Runtime, freezable, open_runtime
@@ -99,7 +101,7 @@ class Translator:
         path = find_model(model, direction)
         runtime, card = open_runtime(path, threads)
         require_direction(card, path, direction)
-        self._attach(runtime, card, threads)
+        self._attach(runtime, card, threads, path=path)
 
     @classmethod
     def from_runtime(cls, runtime: Runtime, card: ModelCard, codec: Codec | None = None) -> Translator:
@@ -109,12 +111,22 @@ class Translator:
         return translator
 
     def _attach(
-        self, runtime: Runtime, card: ModelCard, threads: int | None = None, codec: Codec | None = None
+        self,
+        runtime: Runtime,
+        card: ModelCard,
+        threads: int | None = None,
+        codec: Codec | None = None,
+        path: Path | None = None,
     ) -> None:
-        self.runtime, self.card = runtime, card
+        self.runtime, self.card, self._path = runtime, card, path
         self.codec = codec or build_codec(card.recipe, card.direction)
         self.network = Network(runtime, card, self.codec)
         self._threads = threads or os.cpu_count() or 1
+
+    def mark(self, strength: float = 1.0) -> Provenance | None:
+        """What results say of their making; nothing, where the network came from no file."""
+        settings = [("strength", f"{strength:g}")] if self.codec.predicts_chroma else []
+        return None if self._path is None else mark_of(self.card, self._path, settings)
 
     @overload
     def __call__(self, image: np.ndarray, *, strength: float = 1.0) -> np.ndarray: ...
@@ -125,7 +137,7 @@ class Translator:
     def __call__(
         self, image: np.ndarray | DecodedImage | str | Path, *, strength: float = 1.0
     ) -> np.ndarray | DecodedImage:
-        """Translate one picture; its size, depth, alpha and path are kept.
+        """Translate one picture; its size, depth, alpha, extras and path are kept, and a decoded one carries its mark.
 
         Args:
             image: A file; a decoded picture; or an sRGB array `h w`, `h w 1` or `h w 3` of uint8, uint16, or float in
@@ -146,7 +158,7 @@ class Translator:
             image = read_image(image)
         result = self.translate(ArrayPicture(image), strength=strength).pixels()
         if isinstance(image, DecodedImage):
-            return dataclasses.replace(image, pixels=result)
+            return dataclasses.replace(image, pixels=result, provenance=self.mark(strength))
         if image.dtype.kind == "u":
             result *= np.iinfo(image.dtype).max
             return np.rint(result, out=result).astype(image.dtype)
