@@ -1,8 +1,14 @@
-"""What the tests of writing share: results as a translator gives them, and what Pillow reads of files."""
+"""What the tests of pictures share: a photograph, files of it, results as a translator gives them, and their readers."""
 
 from __future__ import annotations
 
+import io
+from importlib import resources
+from pathlib import Path
+
 import numpy as np
+import pytest
+import pyvips
 from PIL import ExifTags, Image
 
 from tintype.image.encode import write_strips
@@ -10,6 +16,31 @@ from tintype.image.picture import PictureInfo, Strip, Writing
 from tintype.image.provenance import Provenance
 
 MARK = Provenance("0.1.0", "a.onnx", "colour-small", "0123", "4567", 4000, "ab", "colour", (("strength", "1.0"),))
+
+
+HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
+
+
+@pytest.fixture(scope="session")
+def photo():
+    with Image.open(HUBBLE) as image:
+        return image.convert("RGB").crop((40, 30, 160, 110))
+
+
+def encode(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def as_display(image):
+    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
+
+
+def display_p3(image):
+    """A PNG with an embedded Display P3 profile that shows the same colours."""
+    srgb = pyvips.Image.new_from_array(np.asarray(image)).copy(interpretation="srgb")
+    return srgb.icc_transform("p3", input_profile="srgb").write_to_buffer(".png")
 
 
 def write(target, pixels, /, *, alpha=None, channels=3, writing=Writing(), mark=MARK, open_page=None, **facts):

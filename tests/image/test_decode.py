@@ -5,43 +5,19 @@ from __future__ import annotations
 import io
 import struct
 import zlib
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
 import pyvips
 import tifffile
 from PIL import Image, ImageCms
+from tests.image.conftest import as_display, display_p3, encode
 
 from tintype.errors import ImageError
 from tintype.image.file import open_picture, read_header, read_image, read_thumbnail
 from tintype.image.resize import resize
 
-HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
 SRGB_PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-@pytest.fixture(scope="module")
-def photo():
-    with Image.open(HUBBLE) as image:
-        return image.convert("RGB").crop((40, 30, 160, 110))
-
-
-def encode(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def as_display(image):
-    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
-
-
-def display_p3(image):
-    """A PNG with an embedded Display P3 profile that shows the same colours."""
-    srgb = pyvips.Image.new_from_array(np.asarray(image)).copy(interpretation="srgb")
-    return srgb.icc_transform("p3", input_profile="srgb").write_to_buffer(".png")
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------

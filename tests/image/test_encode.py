@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image, ImageCms
-from tests.image.conftest import MARK, check_one_line, some_pixels, write
+from tests.image.conftest import MARK, as_display, check_one_line, some_pixels, write
 from tests.image.test_icc import ADOBE, gamma, make_profile
 
 from tintype.errors import ImageError, OutputError, UsageError
@@ -25,18 +25,6 @@ from tintype.image.picture import Extras, PictureInfo, Strip, Writing
 
 P3 = bytes(pyvips.Operation.call("profile_load", "p3"))
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def as_display(image):
-    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
-
-
-@pytest.fixture(scope="module")
-def photo():
-    y, x = np.mgrid[0:80, 0:120] / 100
-    return Image.fromarray(
-        np.rint(np.stack((x / 1.2, y / 0.8, 0.5 + np.sin(x * y * 9) / 2), axis=-1) * 255).astype("uint8")
-    )
 
 
 # --- samples ---------------------------------------------------------------------------------------------------------

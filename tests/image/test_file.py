@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-import io
-from importlib import resources
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tintype.image.file import (
     PICTURE_SUFFIXES,
     find_pictures,
     picture_suffix,
 )
-
-HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
-
-
-@pytest.fixture(scope="module")
-def photo():
-    with Image.open(HUBBLE) as image:
-        return image.convert("RGB").crop((40, 30, 160, 110))
-
-
-def encode(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def as_display(image):
-    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
-
-
-def check_one_line(error, start):
-    message = str(error.value)
-    assert message.startswith(start)
-    assert "\n" not in message
-    assert len(message) < 400
 
 
 def test_find_pictures_goes_by_suffix_sorts_and_passes_hidden_files_over(tmp_path):

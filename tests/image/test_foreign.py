@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
+from tests.image.conftest import encode
 
 from tintype.errors import ImageError
 from tintype.image import foreign
@@ -20,12 +21,6 @@ from tintype.image.picture import Limits, Reading
 
 RAMP = np.dstack([*np.meshgrid(np.arange(0, 256, 8), np.arange(0, 256, 16)), np.full((16, 32), 90)]).astype(np.uint8)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-
-
-def encode(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 def heif(samples, mode, **options):

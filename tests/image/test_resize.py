@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import resources
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.image.conftest import as_display
 
 from tintype.image.resize import Resizing, resize
-
-HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
-
-
-@pytest.fixture(scope="module")
-def photo():
-    with Image.open(HUBBLE) as image:
-        return image.convert("RGB").crop((40, 30, 160, 110))
-
-
-def as_display(image):
-    return np.asarray(image, dtype=np.float32).reshape(image.height, image.width, -1) / 255
-
 
 sides = st.integers(1, 40)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from importlib import resources
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,30 +13,11 @@ import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tests.image.conftest import display_p3, encode
 
 from tintype.errors import ImageError
 from tintype.image.file import open_picture, read_image
 from tintype.image.resize import resize
-
-HUBBLE = Path(str(resources.files("tintype") / "data" / "bundled" / "hubble" / "heic0108a.jpg"))
-
-
-@pytest.fixture(scope="module")
-def photo():
-    with Image.open(HUBBLE) as image:
-        return image.convert("RGB").crop((40, 30, 160, 110))
-
-
-def encode(image, kind, **options):
-    buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def display_p3(image):
-    """A PNG with an embedded Display P3 profile that shows the same colours."""
-    srgb = pyvips.Image.new_from_array(np.asarray(image)).copy(interpretation="srgb")
-    return srgb.icc_transform("p3", input_profile="srgb").write_to_buffer(".png")
 
 
 def tiff(samples, **options):
