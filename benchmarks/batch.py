@@ -27,7 +27,7 @@ from fresh_model import fresh_model
 from tintype.data.source import bundled_folder
 from tintype.image.array_picture import ArrayPicture
 from tintype.image.file import open_picture, read_image, write_picture
-from tintype.image.picture import STRIP_PIXELS
+from tintype.image.picture import strip_rows
 from tintype.inference.batch import core_count
 from tintype.inference.colourise import network_size
 from tintype.inference.translator import Translator
@@ -66,7 +66,7 @@ def stages(pictures: list[Path], model: Path, out: Path) -> dict[str, float]:
     """CPU seconds of each stage for a picture, alone, with one thread of the network."""
     translator = Translator(model, threads=1)
     small = network_size(HEIGHT, WIDTH, translator.card)
-    rows = max(1, STRIP_PIXELS // WIDTH)
+    rows = strip_rows(WIDTH)
     results = {path: read_image(path) for path in pictures}
     decoded = {path: ArrayPicture(image) for path, image in results.items()}
     reduced = {path: np.ascontiguousarray(picture.reduced(*small)) for path, picture in decoded.items()}

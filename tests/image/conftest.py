@@ -1,4 +1,4 @@
-"""What the tests of pictures share: a photograph, files of it, results as a translator gives them, and their readers."""
+"""What the tests of pictures share: a photograph, files of it, results as a translator gives them, their readers."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from tintype.image.codec import on_picture
 from tintype.image.color import luminance, rgb_to_lab
 from tintype.image.picture import DecodedImage, PictureInfo, Strip
 from tintype.image.resize import resize
-from tintype.inference import colourise
 from tintype.inference.pool import in_order
 from tintype.inference.translation import COLOUR_KEPT, COLOUR_REPLACED
 from tintype.inference.translator import Sizing, Translator
@@ -33,8 +32,7 @@ def translators(make_card, fake_network):
 @pytest.fixture
 def low_strips(monkeypatch):
     """Strips of few rows even of small pictures."""
-    for module in ("colourise", "tiling", "translator"):
-        monkeypatch.setattr(f"tintype.inference.{module}.STRIP_PIXELS", 300)
+    monkeypatch.setattr("tintype.image.picture.STRIP_PIXELS", 300)
 
 
 def picture(height, width, channels, seed=0):
@@ -47,7 +45,7 @@ def test_a_coloured_picture_in_strips_equals_the_one_in_memory(translators, monk
     translator, image = translators("lab", stride=2), picture(70, 50, channels)
     settings = Sizing(edges=edges)
     whole = translator.translate(ArrayPicture(image), settings=settings).pixels()
-    monkeypatch.setattr(colourise, "STRIP_PIXELS", 350)
+    monkeypatch.setattr("tintype.image.picture.STRIP_PIXELS", 350)
     strips = list(translator.translate(ArrayPicture(image), settings=settings).strips())
     assert [strip.top for strip in strips] == list(range(0, 70, 7))
     np.testing.assert_array_equal(gathered(strips, 70), whole)

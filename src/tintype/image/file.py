@@ -18,7 +18,6 @@ from tintype.errors import UsageError
 from tintype.image import encode
 from tintype.image.decode import VipsPicture
 from tintype.image.picture import (
-    STRIP_PIXELS,
     DecodedImage,
     ImageHeader,
     OpenPicture,
@@ -26,6 +25,7 @@ from tintype.image.picture import (
     Reading,
     Strip,
     Writing,
+    strip_rows,
     to_samples,
 )
 from tintype.image.provenance import Provenance
@@ -89,7 +89,7 @@ def read_image(source: Source, reading: Reading = Reading()) -> DecodedImage:
     info = picture.info
     pixels = np.empty((info.height, info.width, info.channels), np.float32)
     alpha = np.empty((info.height, info.width), np.float32) if info.has_alpha else None
-    for strip in picture.strips(max(1, STRIP_PIXELS // info.width)):
+    for strip in picture.strips(strip_rows(info.width)):
         rows = slice(strip.top, strip.top + strip.pixels.shape[0])
         pixels[rows] = strip.pixels
         if alpha is not None:
@@ -236,7 +236,7 @@ def write_image(path: Path | str, image: np.ndarray | DecodedImage, *, bits: Lit
 
 
 def _strips(image: DecodedImage) -> Iterator[Strip]:
-    rows = max(1, STRIP_PIXELS // image.width)
+    rows = strip_rows(image.width)
     for top in range(0, image.height, rows):
         part = slice(top, top + rows)
         yield Strip(top, image.pixels[part], None if image.alpha is None else image.alpha[part])

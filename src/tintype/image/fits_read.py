@@ -24,7 +24,7 @@ from tintype.image.fits_container import (
     open_planes,
     reading_fits,
 )
-from tintype.image.picture import STRIP_PIXELS, Limits, PictureInfo, Reading, Strip
+from tintype.image.picture import Limits, PictureInfo, Reading, Strip, strip_rows
 from tintype.image.resize import resize
 from tintype.image.stretch import Stretch, fit
 
@@ -106,7 +106,7 @@ class FitsPicture:
         down = np.linspace(0, self._info.height, height + 1)
         across = np.linspace(0, self._info.width, width + 1)
         sums = np.zeros((height, width, channels + 1))
-        step = max(1, min(_ROWS, STRIP_PIXELS // self._info.width))
+        step = min(_ROWS, strip_rows(self._info.width))
         for top in range(0, self._info.height, step):
             rows = min(step, self._info.height - top)
             shown = self._display(top, rows)
@@ -259,7 +259,7 @@ def _sample(planes: tuple[Plane, ...]) -> np.ndarray:
     """Return values on a regular grid, float64 `h w c`, all of them where they are few: the same at every reading."""
     height, width = planes[0].height, planes[0].width
     step = int(np.ceil(np.sqrt(height * width * len(planes) / _SAMPLE)))
-    rows = max(1, STRIP_PIXELS // width) if step == 1 else 1
+    rows = strip_rows(width) if step == 1 else 1
     tops = range(0, height, rows * step)
     return np.concatenate(
         [np.stack([p.rows(top, min(rows, height - top))[:, ::step] for p in planes], -1) for top in tops]

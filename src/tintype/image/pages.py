@@ -11,7 +11,7 @@ import numpy as np
 from tintype.errors import ImageError
 from tintype.image.carried import Format, page_exif
 from tintype.image.color import to_grey
-from tintype.image.picture import STRIP_PIXELS, OpenPicture, PictureInfo, Strip, Writing
+from tintype.image.picture import OpenPicture, PictureInfo, Strip, Writing, strip_rows
 
 OpenPage = Callable[[int], OpenPicture]
 """Opens a page of the source, counted from 0."""
@@ -33,7 +33,7 @@ class OtherPage:
 
     def strips(self) -> Iterator[Strip]:
         """The page in the channels of the result."""
-        for strip in self.picture.strips(max(1, STRIP_PIXELS // self.picture.info.width)):
+        for strip in self.picture.strips(strip_rows(self.picture.info.width)):
             yield Strip(strip.top, _in_channels(strip.pixels, self.channels), strip.alpha)
 
 

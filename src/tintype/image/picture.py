@@ -29,6 +29,11 @@ STRIP_PIXELS = 2**18
 """Pixels of a strip: bounds the temporaries of big pictures, and is fastest when caches hold them."""
 
 
+def strip_rows(width: int) -> int:
+    """Rows of a strip of a picture of so many columns."""
+    return max(1, STRIP_PIXELS // width)
+
+
 @final
 @dataclass(frozen=True, slots=True)
 class Extras:

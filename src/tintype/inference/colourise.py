@@ -9,7 +9,7 @@ import numpy as np
 
 from tintype.image.codec import LabSpace, on_picture
 from tintype.image.guided import GuidedResizing
-from tintype.image.picture import STRIP_PIXELS, OpenPicture, PictureInfo, Strip
+from tintype.image.picture import OpenPicture, PictureInfo, Strip, strip_rows
 from tintype.image.resize import Resizing
 from tintype.inference.memory import budget, in_words, resident
 from tintype.inference.modelfile import ModelCard
@@ -68,7 +68,7 @@ _BYTES_A_PIXEL = 160  # of a strip under way: its source, its result, and what c
 
 def memory_note(info: PictureInfo, chroma: Chroma, threads: int, limit: int | None) -> tuple[str, ...]:
     """What is to be said where joining chroma with luminance, which has no smaller way, exceeds a limit."""
-    needed = chroma.held + (threads + 1) * _BYTES_A_PIXEL * max(STRIP_PIXELS, info.width)
+    needed = chroma.held + (threads + 1) * _BYTES_A_PIXEL * strip_rows(info.width) * info.width
     if limit is None or needed <= budget(limit):
         return ()
     return (f"needs about {in_words(needed + resident())} of memory; {in_words(limit)} are allowed",)
@@ -87,7 +87,7 @@ def coloured_strips(
         result, lowered = codec.join(lightness, output)
         return Strip(strip.top, to_picture(result), strip.alpha), lowered, has_colour(strip.pixels)
 
-    rows = max(1, STRIP_PIXELS // picture.info.width)
+    rows = strip_rows(picture.info.width)
     for strip, lowered, coloured in in_order(colour, picture.strips(rows), threads):
         tally.lowered += lowered
         tally.coloured |= coloured

@@ -16,7 +16,7 @@ import numpy as np
 from tintype.errors import OutOfMemoryError, UsageError
 from tintype.image.array_picture import gathered
 from tintype.image.codec import on_picture
-from tintype.image.picture import STRIP_PIXELS, OpenPicture, PictureInfo, Strip
+from tintype.image.picture import OpenPicture, PictureInfo, Strip, strip_rows
 from tintype.image.tiles import Span, lay_spans
 from tintype.inference.memory import budget, in_words, is_out_of_memory
 from tintype.inference.modelfile import ModelCard
@@ -46,7 +46,7 @@ def translated_strips(network: Network, picture: OpenPicture, settings: Sizing, 
     run = _Run(network, side, tally, info, frozen)
 
     def sources() -> Iterator[Strip]:
-        for strip in picture.strips(max(1, STRIP_PIXELS // info.width)):
+        for strip in picture.strips(strip_rows(info.width)):
             tally.coloured |= codec.colourises and has_colour(strip.pixels)
             yield Strip(strip.top, on_picture(codec.source_from, strip.pixels), strip.alpha)
 
@@ -162,7 +162,7 @@ def _tiled(
         if carried.size:
             made[done - row.start :][: len(carried)] += carried
         until = min(row.fade_out[0], height)
-        rows = max(1, STRIP_PIXELS // width)
+        rows = strip_rows(width)
         for top in range(done, until, rows):
             stop = min(top + rows, until)
             yield Strip(top, made[top - row.start : stop - row.start, :width], band.alpha(top, stop))

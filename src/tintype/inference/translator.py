@@ -18,7 +18,7 @@ from tintype.errors import UsageError
 from tintype.image.array_picture import ArrayPicture
 from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
-from tintype.image.picture import STRIP_PIXELS, OpenPicture
+from tintype.image.picture import OpenPicture, strip_rows
 from tintype.image.provenance import Provenance
 from tintype.inference.colourise import EDGES, Chroma, coloured_strips, memory_note
 from tintype.inference.mark import mark_of
@@ -194,7 +194,7 @@ class Translator:
         if settings.statistics == "whole" and not self.codec.predicts_chroma and self.card.tiling == "approximate":
             freezable(self.runtime)
         if keep_colour and _is_coloured(picture):
-            rows = max(1, STRIP_PIXELS // picture.info.width)
+            rows = strip_rows(picture.info.width)
             return Translation(
                 picture.info, lambda _: picture.strips(rows), channels=3, keeps_luminance=True, notes=(COLOUR_KEPT,)
             )
@@ -242,4 +242,4 @@ def check_keep_colour(keep_colour: bool, codec: Codec) -> None:
 def _is_coloured(picture: OpenPicture) -> bool:
     if picture.info.channels == 1:
         return False
-    return any(has_colour(strip.pixels) for strip in picture.strips(max(1, STRIP_PIXELS // picture.info.width)))
+    return any(has_colour(strip.pixels) for strip in picture.strips(strip_rows(picture.info.width)))
