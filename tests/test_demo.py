@@ -11,6 +11,7 @@ from skimage.color import rgb2lab
 
 from tintype import demo
 from tintype.image.file import read_image
+from tintype.image.provenance import read_provenance
 from tintype.recipe import load_recipe
 
 SHORT = ["training.steps=2", "data.size=64", "data.load_size=64", "evaluation.size=64", "generator.filters=2"]
@@ -25,6 +26,7 @@ def test_the_demo_trains_scores_colours_and_reports(tmp_path: Path, monkeypatch:
     assert len(grey) == scores["pictures"] > 15
     assert {row["name"] for row in scores["rows"]} >= {"model", "grey copy", "mean chroma", "luminance to chroma"}
     assert "grey copy" in (tmp_path / "demo" / "run" / "report.html").read_text()
+    assert all(read_provenance(path).recipe == "demo" for path in coloured)
     before, after = read_image(grey[0]).pixels, read_image(coloured[0]).pixels
     difference = rgb2lab(after)[..., 0] - rgb2lab(np.repeat(before, 3, axis=2))[..., 0]
     assert np.abs(difference).max() < 0.5

@@ -157,7 +157,7 @@ def write_translation(
             strips,
             picture,
             channels=translation.channels,
-            provenance=options.provenance,
+            provenance=options.provenance or translator.mark(options.strength),
             writing=options.writing,
             keeps_luminance=translation.keeps_luminance,
         )
