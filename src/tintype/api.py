@@ -10,8 +10,9 @@ from tintype import training
 from tintype.console import Reporter
 from tintype.data.cache import open_cache
 from tintype.data.dataset import PictureSet, open_data
+from tintype.data.fingerprint import Fingerprint
 from tintype.data.source import find_items
-from tintype.data.split import Fingerprint, Split
+from tintype.data.split import Split
 from tintype.errors import DataError, UsageError
 from tintype.inference.translator import Translator
 from tintype.metrics.scores import Scores

@@ -220,7 +220,7 @@ def read_run(folder: Path) -> Run:
 def _directions(recipe: object) -> tuple[str, ...]:
     """The directions of a recipe as the names of its files have them: only pix2pix has a single one."""
     method = recipe.get("method") if isinstance(recipe, dict) else None
-    two = isinstance(method, dict) and method.get("kind", "pix2pix") != "pix2pix"
+    two = isinstance(method, dict) and method.get("kind") == "cyclegan"
     return tuple(DIRECTION_TITLES) if two else ("",)
 
 

@@ -16,8 +16,8 @@ from tintype.data import arrays
 from tintype.data.arrays import array_names, array_note, close_arrays, count_pictures, read_entry
 from tintype.data.cache import open_cache
 from tintype.data.check import check_folder
+from tintype.data.fingerprint import fingerprint, item_fingerprint
 from tintype.data.source import arrays_by_role, domain_pictures, find_items, has_two_domains
-from tintype.data.split import fingerprint, item_fingerprint
 from tintype.errors import DataError, ImageError, OutputError
 from tintype.recipe.schema import ColourData, SideBySideData
 

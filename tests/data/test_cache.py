@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from tintype.data.cache import default_cache_folder, open_cache
+from tintype.data.fingerprint import fingerprint
 from tintype.data.source import find_items
-from tintype.data.split import fingerprint
 from tintype.errors import DataError, OutputError
 from tintype.recipe.schema import ColourData, FoldersData, SideBySideData
 

@@ -1,24 +1,20 @@
-"""Copies and the split: contract, properties and the bundled pictures."""
+"""The split: contract and properties."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageEnhance
-from scipy.fft import dctn
+from tests.data.prints import FAR, random_prints
 
-from tintype.data.source import Item, bundled_folder
-from tintype.data.split import Fingerprint, Split, duplicate_groups, fingerprint, make_split, perceptual_hash
+from tintype.data.fingerprint import Fingerprint, duplicate_groups
+from tintype.data.source import Item
+from tintype.data.split import Split, make_split
 from tintype.recipe.schema import SplitSpec
 
-rng = np.random.default_rng(7)
-FAR = [int.from_bytes(rng.bytes(32)) for _ in range(5)]
-"""Hashes that are no copies of each other."""
 NEAR = [0, *(1 << i for i in (255, 254, 200, 120, 60, 10))]
 """Hashes that differ in a bit or two."""
 
@@ -26,125 +22,6 @@ NEAR = [0, *(1 << i for i in (255, 254, 200, 120, 60, 10))]
 def items_of(count, split=None):
     return [Item(f"{i:03}.png", target=None, split=split) for i in range(count)]
 
-
-def prints_of(hashes):
-    return [Fingerprint(f"{i:04x}", phash) for i, phash in enumerate(hashes)]
-
-
-def random_prints(count, seed=0):
-    """Fingerprints with hashes so far apart that no two are copies."""
-    rng = np.random.default_rng(seed)
-    return [Fingerprint(rng.bytes(32).hex(), int.from_bytes(rng.bytes(32))) for _ in range(count)]
-
-
-def bits(a, b):
-    return (a ^ b).bit_count()
-
-
-@pytest.fixture(scope="module")
-def nebula():
-    return Image.open(bundled_folder("hubble") / "heic0715a.jpg")
-
-
-# --- perceptual hash -------------------------------------------------------------------------------------------------
-
-
-def test_the_hash_holds_the_signs_of_a_dct():
-    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 1), dtype=np.uint8)
-    spectrum = dctn(pixels[..., 0].astype(float), norm="ortho")
-    frequencies = sorted(
-        ((u, v) for u in range(32) for v in range(32) if (u, v) != (0, 0)),
-        key=lambda f: (f[0] ** 2 + f[1] ** 2, abs(f[0] - f[1]), f),
-    )
-    expected = "".join("1" if spectrum[f] > 0 else "0" for f in frequencies[:256])
-    assert f"{perceptual_hash(pixels):0256b}" == expected
-
-
-@pytest.mark.parametrize("value", [0, 37, 255])
-def test_a_picture_without_structure_has_an_empty_hash(value):
-    assert perceptual_hash(np.full((50, 71, 3), value, np.uint8)) == 0
-
-
-def test_sizes_brightness_and_grey_hardly_change_the_hash(nebula):
-    original = perceptual_hash(np.asarray(nebula))
-    for changed in (
-        nebula.resize((205, 128), Image.Resampling.LANCZOS),
-        nebula.resize((820, 512), Image.Resampling.BICUBIC),
-        ImageEnhance.Brightness(nebula).enhance(0.6),
-        nebula.convert("L"),
-    ):
-        pixels = np.asarray(changed)
-        assert bits(original, perceptual_hash(pixels if pixels.ndim == 3 else pixels[..., None])) <= 12
-
-
-def test_a_copy_saved_again_has_the_same_hash_but_for_a_few_bits(nebula, tmp_path):
-    nebula.save(tmp_path / "again.jpg", quality=30)
-    first, second = fingerprint(bundled_folder("hubble") / "heic0715a.jpg"), fingerprint(tmp_path / "again.jpg")
-    assert first.sha256 != second.sha256
-    assert bits(first.phash, second.phash) <= 12
-
-
-def test_the_fingerprint_of_a_pair_follows_both_files(nebula, tmp_path):
-    for name, value in (("a.png", 1), ("b.png", 2), ("c.png", 3)):
-        Image.new("RGB", (8, 8), (value,) * 3).save(tmp_path / name)
-    one = fingerprint(tmp_path / "a.png", tmp_path / "b.png")
-    other = fingerprint(tmp_path / "a.png", tmp_path / "c.png")
-    assert one.sha256 != other.sha256
-    assert one == fingerprint(tmp_path / "a.png", tmp_path / "b.png")
-
-
-# --- groups ----------------------------------------------------------------------------------------------------------
-
-
-def test_copies_of_copies_are_in_one_group():
-    # three bits in every 64 from one to the next
-    first, second = sum(0b111 << 64 * i for i in range(4)), sum(0b111111 << 64 * i for i in range(4))
-    hashes = [FAR[0], FAR[3], FAR[0] ^ first, FAR[0] ^ second]
-    assert duplicate_groups(prints_of(hashes), 3) == [[0, 2, 3], [1]]
-    assert duplicate_groups(prints_of(hashes), 2) == [[0], [1], [2], [3]]
-
-
-def test_pictures_that_are_alike_only_in_their_coarse_structure_are_no_copies():
-    fine = FAR[0] ^ (FAR[1] & 2**192 - 1)  # the same first 64 bits
-    assert duplicate_groups(prints_of([FAR[0], fine]), 6) == [[0], [1]]
-
-
-@pytest.mark.parametrize(
-    "turn",
-    [
-        Image.Transpose.FLIP_LEFT_RIGHT,
-        Image.Transpose.FLIP_TOP_BOTTOM,
-        Image.Transpose.ROTATE_90,
-        Image.Transpose.ROTATE_180,
-        Image.Transpose.ROTATE_270,
-        Image.Transpose.TRANSPOSE,
-        Image.Transpose.TRANSVERSE,
-    ],
-)
-def test_mirrored_and_turned_copies_are_found(nebula, turn):
-    hashes = [perceptual_hash(np.asarray(picture)) for picture in (nebula, nebula.transpose(turn))]
-    assert bits(*hashes) > 4 * 6, "found without turning: the test would prove nothing"
-    assert duplicate_groups(prints_of(hashes), 2) == [[0, 1]]
-
-
-def test_no_two_bundled_pictures_are_copies_and_a_planted_copy_is_found(nebula, tmp_path):
-    files = sorted(bundled_folder("hubble").glob("*.jpg"))
-    prints = [fingerprint(path) for path in files]
-    assert all(len(group) == 1 for group in duplicate_groups(prints, 6))
-    nebula.resize((300, 187)).save(tmp_path / "copy.webp", quality=60)
-    groups = duplicate_groups([*prints, fingerprint(tmp_path / "copy.webp")], 6)
-    names = [path.name for path in files]
-    assert [group for group in groups if len(group) > 1] == [[names.index("heic0715a.jpg"), len(files)]]
-
-
-def test_many_hashes_are_compared_in_blocks():
-    # the copies of the first one lie in the last block
-    hashes = [f.phash for f in random_prints(1000)]
-    hashes[999] = hashes[0] ^ 0b11
-    assert [group for group in duplicate_groups(prints_of(hashes), 2) if len(group) > 1] == [[0, 999]]
-
-
-# --- split -----------------------------------------------------------------------------------------------------------
 
 SETS = st.lists(
     st.tuples(st.binary(min_size=4, max_size=4), st.sampled_from([*FAR, *NEAR])),
@@ -358,3 +235,31 @@ def test_the_digest_of_domains_that_share_pictures_changes_when_they_change_plac
     assert (
         make_split(items, prints, SplitSpec()).digest != make_split(items, prints[5:] + prints[:5], SplitSpec()).digest
     )
+
+
+@given(SETS, st.integers(2, 6))
+def test_each_picture_is_tested_in_exactly_one_fold_and_its_copies_with_it(pictures, folds):
+    prints = [Fingerprint(content.hex(), phash) for content, phash in pictures]
+    items = items_of(len(prints))
+    specs = [SplitSpec(folds=folds, fold=fold, near_duplicates=3) for fold in range(folds)]
+    splits = [make_split(items, prints, spec) for spec in specs]
+    tested = Counter(name for split in splits for name in split.test)
+    assert set(tested.values()) <= {1}
+    for split in splits:
+        assert not {*split.train, *split.validation} & {*split.test}
+        assert all(len({name in split.test for name in group}) == 1 for group in split.groups)
+
+
+def test_folds_are_of_one_size_and_cover_the_set():
+    splits = [make_split(items_of(109), random_prints(109), SplitSpec(folds=5, fold=fold)) for fold in range(5)]
+    assert sorted(len(split.test) for split in splits) == [21, 22, 22, 22, 22]
+    assert len({name for split in splits for name in split.test}) == 109
+    assert len({split.digest for split in splits}) == 5
+    assert {len(split.validation) for split in splits} == {16}
+
+
+def test_test_pictures_that_folders_name_are_not_dealt_into_folds():
+    items = items_of(30, "train")[:25] + items_of(30, "test")[25:]
+    splits = [make_split(items, random_prints(30), SplitSpec(folds=3, fold=fold)) for fold in (0, 1)]
+    assert splits[0].test == splits[1].test and len(splits[0].test) == 5
+    assert splits[0].notes[0] == "the folders name the test pictures, so data.split.folds has no effect"

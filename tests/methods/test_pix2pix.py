@@ -62,3 +62,15 @@ def test_every_loss_works_with_every_discriminator(adversarial: str, discriminat
     out = method.forward(batch)
     for phase in method.phases:
         assert all(torch.isfinite(term) for term in method.loss(phase.name, batch, out).values())
+
+
+@pytest.mark.parametrize("stage", ["method.l1_steps=3", "method.l1_epochs=1.5"])
+def test_the_discriminator_joins_after_the_stage_of_l1_alone(stage: str) -> None:
+    method, batch = a_batch([stage])
+    before = Batch(batch.source, batch.target, step=2, epoch=1.4)
+    after = Batch(batch.source, batch.target, step=3, epoch=1.5)
+    out = method.forward(before)
+    assert method.loss("discriminator", before, out) == {}
+    assert list(method.loss("generator", before, out)) == ["g/l1"]
+    assert list(method.loss("discriminator", after, out)) == ["d/real", "d/fake"]
+    assert list(method.loss("generator", after, out)) == ["g/adversarial", "g/l1"]

@@ -53,6 +53,7 @@ def test_panels_can_be_asked_for_by_step_and_by_epoch() -> None:
     ("overrides", "said"),
     [
         (["method.lambda_adversarial=0"], "there is no discriminator"),
+        (["method.kind=regression"], "method.kind=regression has no discriminator"),
         (["generator.levels=2"], "generator.dropout has no effect"),
         (["inference.batch_statistics=true", "generator.norm=instance"], "inference.batch_statistics has no effect"),
     ],
@@ -66,3 +67,10 @@ def test_a_setting_of_the_networks_without_effect_is_said(overrides: list[str], 
 def test_the_note_on_middle_blocks_is_true() -> None:
     assert not any(isinstance(module, nn.Dropout) for module in UNet(1, 2, filters=2, levels=2).modules())
     assert any(isinstance(module, nn.Dropout) for module in UNet(1, 2, filters=2, levels=3).modules())
+
+
+def test_a_stage_of_l1_that_has_no_effect_or_takes_all_of_the_run_is_said() -> None:
+    recipe = load_recipe("tiny", ["method.l1_epochs=2", "training.batch_size=10", "training.steps=20"])
+    assert "lasts 20 steps, to this run's end at 20" in schedule_notes(recipe, 100)[0]
+    assert schedule_notes(recipe, 50) == []
+    assert any("all of the run is L1" in n for n in idle_settings(load_recipe(recipe, ["method.lambda_adversarial=0"])))

@@ -140,6 +140,19 @@ def test_a_longer_run_equals_one_that_was_long_from_the_start(
     assert all(same(a[key], b[key]) for key in ("networks", "optimisers", "ema", "random", "step"))
 
 
+def test_a_run_stopped_in_its_stage_of_l1_goes_on_into_the_next_as_if_undisturbed(
+    tmp_path: Path, picture_set: Path
+) -> None:
+    stage = "method.l1_steps=6"
+    assert train("tiny", tmp_path / "whole", settings(picture_set, 10, stage), reporter=QUIET)
+    assert train("tiny", tmp_path / "parts", settings(picture_set, 5, stage), reporter=QUIET)
+    assert train("tiny", tmp_path / "parts", settings(picture_set, 10, stage), reporter=QUIET)
+    a, b = (load_checkpoint(tmp_path / run / "checkpoints" / "last.pt") for run in ("whole", "parts"))
+    assert all(same(a[key], b[key]) for key in ("networks", "optimisers", "ema", "random", "step"))
+    terms = {line["step"]: set(line["terms"]) for line in events(tmp_path / "whole") if line["event"] == "log"}
+    assert terms[6] == {"g/l1"} and terms[8] == {"d/real", "d/fake", "g/adversarial", "g/l1"}
+
+
 COMMAND = "import sys; from tintype.cli import main; sys.argv = ['tintype', *sys.argv[1:]]; main()"
 
 
@@ -252,7 +265,15 @@ def test_a_run_folder_that_cannot_be_written_is_named(tmp_path: Path, picture_se
 
 
 @pytest.mark.parametrize(
-    "override", ["training.precision=bf16", "training.channels_last=false", "training.ema=0", "evaluation.best_by=last"]
+    "override",
+    [
+        "training.precision=bf16",
+        "training.channels_last=false",
+        "training.ema=0",
+        "evaluation.best_by=last",
+        "method.kind=regression",
+        "data.split.folds=3",
+    ],
 )
 def test_other_ways_of_training_reach_the_end_too(tmp_path: Path, picture_set: Path, override: str) -> None:
     assert train("tiny", tmp_path / "run", settings(picture_set, 2, override), reporter=QUIET)

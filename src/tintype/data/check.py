@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tintype.data.cache import Pixels, Progress, decode_item, target_header
+from tintype.data.fingerprint import Fingerprint, duplicate_groups, item_fingerprint
 from tintype.data.source import (
     DOMAINS,
     Item,
@@ -25,7 +26,6 @@ from tintype.data.source import (
     has_a_and_b,
     has_two_domains,
 )
-from tintype.data.split import Fingerprint, duplicate_groups, item_fingerprint
 from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image

@@ -56,11 +56,11 @@ class PictureSet:
         self.has_pairs = recipe.data.kind != "unpaired"
         store, index = PictureStore(cache), {name: number for number, name in enumerate(cache.names)}
         train = [index[name] for name in split.train]
-        match recipe.method.kind:
-            case "pix2pix":
-                self._sampler: PairedSampler | UnpairedSampler = PairedSampler(recipe, store, np.array(train))
-            case "cyclegan":
-                self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, d) for d in ("A", "B")))
+        self._sampler = (
+            PairedSampler(recipe, store, np.array(train))
+            if recipe.learns_from_pairs
+            else UnpairedSampler(recipe, store, *(self._of_domain(train, domain) for domain in DOMAINS))
+        )
 
     @property
     def count(self) -> int:

@@ -23,6 +23,7 @@ from numpy.lib import format as npy
 from tintype.atomic import atomic_path
 from tintype.data.arrays import array_note, close_arrays
 from tintype.data.cache import Progress, decode_item, target_header
+from tintype.data.fingerprint import Fingerprint, item_fingerprint
 from tintype.data.source import (
     ARRAYS_SUFFIX,
     Domain,
@@ -33,7 +34,7 @@ from tintype.data.source import (
     domain_pictures,
     has_two_domains,
 )
-from tintype.data.split import Fingerprint, item_fingerprint, make_split
+from tintype.data.split import make_split
 from tintype.errors import DataError, ImageError, OutputError, UsageError
 from tintype.image.file import write_image
 from tintype.recipe.schema import SplitSpec

@@ -5,10 +5,11 @@ from __future__ import annotations
 from tintype.methods.cyclegan import CycleGan
 from tintype.methods.method import Batch, Method, Peers, Phase
 from tintype.methods.pix2pix import Pix2Pix
-from tintype.recipe.methods import CycleGanSpec, Pix2PixSpec
+from tintype.methods.regression import Regression
+from tintype.recipe.methods import CycleGanSpec, Pix2PixSpec, RegressionSpec
 from tintype.recipe.schema import Recipe
 
-__all__ = ["Batch", "CycleGan", "Method", "Peers", "Phase", "Pix2Pix", "build_method"]
+__all__ = ["Batch", "CycleGan", "Method", "Peers", "Phase", "Pix2Pix", "Regression", "build_method"]
 
 
 def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
@@ -16,5 +17,7 @@ def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
     match recipe.method:
         case Pix2PixSpec():
             return Pix2Pix(recipe, recipe.method)
+        case RegressionSpec():
+            return Regression(recipe, recipe.method)
         case CycleGanSpec():
             return CycleGan(recipe, recipe.method, peers)

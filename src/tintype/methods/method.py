@@ -23,6 +23,8 @@ class Batch:
     target: Tensor
     step: int = 0
     """Number of the batch, from 0."""
+    epoch: float = 0.0
+    """Passes over the training pictures before this batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +71,8 @@ class Method(Protocol):
         ...
 
     def loss(self, phase: str, batch: Batch, out: Any) -> dict[str, Tensor]:  # noqa: ANN401
-        """The phase's loss terms, weights applied; their sum is differentiated, their names are logged."""
+        """The phase's loss terms, weights applied; their sum is differentiated, their names are logged.
+
+        With no term the phase is left out of this step.
+        """
         ...

@@ -1,7 +1,8 @@
 """pix2pix (Isola et al. 2017): a conditional GAN on pairs, with an L1 term.
 
 The discriminator sees source and target joined by channel. Where the target is smaller than the source (chroma at a
-lower size), the source is reduced by area to it first. With no adversarial weight there is no discriminator at all.
+lower size), the source is reduced by area to it first. With no adversarial weight there is no discriminator at all; a
+stage of L1 alone leaves it out until the generator knows the pairs.
 """
 
 from __future__ import annotations
@@ -44,14 +45,17 @@ class Pix2Pix:
         return self.networks["generator"](batch.source)
 
     def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
-        """`d/real` and `d/fake`, or `g/adversarial` and `g/l1`; a term of weight 0 is left out."""
+        """`d/real` and `d/fake`, or `g/adversarial` and `g/l1`; a term that weighs nothing is left out."""
         spec = self.spec
+        adversarial = spec.lambda_adversarial > 0 and batch.step >= spec.l1_steps and batch.epoch >= spec.l1_epochs
         if phase == "discriminator":
+            if not adversarial:
+                return {}
             real = losses.real_loss(self._judge(batch, batch.target), spec.adversarial)
             fake = losses.fake_loss(self._judge(batch, out.detach()), spec.adversarial)
             return {"d/real": spec.lambda_discriminator * real, "d/fake": spec.lambda_discriminator * fake}
         terms = {}
-        if spec.lambda_adversarial > 0:
+        if adversarial:
             logits = self._judge(batch, out)
             terms["g/adversarial"] = spec.lambda_adversarial * losses.generator_loss(logits, spec.adversarial)
         if spec.lambda_l1 > 0:

@@ -24,6 +24,10 @@ class Pix2PixSpec(Section):
     lambda_discriminator: float = Field(
         0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
     )
+    l1_steps: int = Field(
+        0, ge=0, description="Steps at the start with L1 alone, before the discriminator and its term join."
+    )
+    l1_epochs: float = Field(0.0, ge=0, description="The same in passes over the training pictures; give one of them.")
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
@@ -31,7 +35,24 @@ class Pix2PixSpec(Section):
             raise ValueError(
                 "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
             )
+        if self.l1_steps and self.l1_epochs:
+            raise ValueError("give the stage of L1 alone as l1_steps or as l1_epochs, one of the two")
+        if self.begins_with_l1 and self.lambda_l1 == 0:
+            raise ValueError("lambda_l1 is 0: the stage of L1 alone would have nothing to learn from")
         return self
+
+    @property
+    def begins_with_l1(self) -> bool:
+        """Whether there is a stage of L1 alone."""
+        return self.l1_steps > 0 or self.l1_epochs > 0
+
+
+class RegressionSpec(Section):
+    """Paired translation by L1 alone, without a discriminator: what an adversarial term is to be measured against."""
+
+    kind: Literal["regression"] = "regression"
+    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generator starts with.")
+    lambda_l1: float = Field(100.0, gt=0, description="Weight of the mean absolute error in model space.")
 
 
 class CycleGanSpec(Section):
@@ -73,5 +94,8 @@ def _method_kind(section: object) -> str | None:
 
 
 MethodSpec = Annotated[
-    Annotated[Pix2PixSpec, Tag("pix2pix")] | Annotated[CycleGanSpec, Tag("cyclegan")], Discriminator(_method_kind)
+    Annotated[Pix2PixSpec, Tag("pix2pix")]
+    | Annotated[RegressionSpec, Tag("regression")]
+    | Annotated[CycleGanSpec, Tag("cyclegan")],
+    Discriminator(_method_kind),
 ]

@@ -48,11 +48,18 @@ class SplitSpec(Section):
         le=32,
         description="Pictures stay together whose perceptual hashes differ in at most this many of every 64 bits.",
     )
+    folds: int = Field(
+        1, ge=1, le=100, description="Equal parts of a cross-validation, one of which is tested in place of `test`."
+    )
+    fold: int = Field(0, ge=0, description="Which of the parts, from 0.")
 
     @model_validator(mode="after")
     def _leaves_something_to_train(self) -> SplitSpec:
-        if self.validation + self.test >= 1:
+        held_out = self.validation + (self.test if self.folds == 1 else 1 / self.folds)
+        if held_out >= 1:
             raise ValueError("validation + test must be below 1, or nothing is left to train on")
+        if self.fold >= self.folds:
+            raise ValueError(f"fold ({self.fold}) must be below folds ({self.folds}); the first one is 0")
         return self
 
 
@@ -232,7 +239,7 @@ class EvaluationSpec(Section):
     best_by: Literal["psnr", "ssim", "ciede2000", "last"] | None = Field(
         None,
         description="Validation score that chooses the exported checkpoint; 'last' takes the final one. Default: psnr "
-        "for methods that learn from pairs, last for the others.",
+        "for methods that learn from pairs, last for the others and where a stage of L1 alone comes first.",
     )
     size: int | None = Field(
         None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
@@ -289,9 +296,9 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _method_fits(self) -> Recipe:
         method = self.method
-        if method.kind == "pix2pix":
+        if method.kind != "cyclegan":
             if self.data.kind == "unpaired":
-                raise ValueError("method.kind=pix2pix needs pairs, data.kind=unpaired has none: use cyclegan")
+                raise ValueError(f"method.kind={method.kind} needs pairs, data.kind=unpaired has none: use cyclegan")
             return self
         if self.codec.kind == "lab":
             raise ValueError(
@@ -323,12 +330,18 @@ class Recipe(Section):
     @property
     def best_by(self) -> Literal["psnr", "ssim", "ciede2000", "last"]:
         """Validation score that chooses the exported checkpoint, or "last"."""
-        return self.evaluation.best_by or ("psnr" if self.method.kind == "pix2pix" else "last")
+        staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
+        return self.evaluation.best_by or ("psnr" if self.learns_from_pairs and not staged else "last")
+
+    @property
+    def learns_from_pairs(self) -> bool:
+        """Whether the method sees each source with its target, and so trains one direction only."""
+        return self.method.kind != "cyclegan"
 
     @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions that are trained; a method of two names its files by them."""
-        return ("ab",) if self.method.kind == "pix2pix" else ("ab", "ba")
+        return ("ab",) if self.learns_from_pairs else ("ab", "ba")
 
     @property
     def generator_multiple(self) -> int:

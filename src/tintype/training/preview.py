@@ -50,11 +50,9 @@ class Preview(Protocol):
 
 def build_preview(recipe: Recipe, data: PictureSet, run: RunDir, device: torch.device) -> Preview:
     """The preview that fits the recipe's method."""
-    match recipe.method.kind:
-        case "pix2pix":
-            return PairedPreview(recipe, data, run, device)
-        case "cyclegan":
-            return TwoWayPreview(recipe, data, run, device)
+    if recipe.learns_from_pairs:
+        return PairedPreview(recipe, data, run, device)
+    return TwoWayPreview(recipe, data, run, device)
 
 
 class NoPreview:

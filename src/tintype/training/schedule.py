@@ -40,8 +40,13 @@ def sample_steps(recipe: Recipe, pictures: int) -> frozenset[int]:
 def idle_settings(recipe: Recipe) -> list[str]:
     """Settings of the networks that have no effect in this recipe, in plain words."""
     notes, generator = [], recipe.generator
-    if recipe.method.lambda_adversarial == 0:
+    method = recipe.method
+    if method.kind == "regression":
+        notes.append("method.kind=regression has no discriminator: the section's settings have no effect")
+    elif method.lambda_adversarial == 0:
         notes.append("method.lambda_adversarial is 0: there is no discriminator, and its settings have no effect")
+        if method.kind == "pix2pix" and method.begins_with_l1:
+            notes.append("method.l1_steps and l1_epochs have no effect: all of the run is L1 alone")
     if generator.kind == "unet" and generator.levels == 2 and generator.dropout > 0:
         notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
     if recipe.inference.batch_statistics and generator.norm != "batch":
@@ -52,13 +57,22 @@ def idle_settings(recipe: Recipe) -> list[str]:
 def schedule_notes(recipe: Recipe, pictures: int) -> list[str]:
     """Settings of length and decay that have no effect, or a surprising one, in plain words."""
     decay, total = recipe.optimiser.decay, total_steps(recipe, pictures)
+    notes = []
+    if recipe.method.kind == "pix2pix" and recipe.method.begins_with_l1:
+        alone = max(recipe.method.l1_steps, math.ceil(recipe.method.l1_epochs * steps_per_epoch(recipe, pictures)))
+        if alone >= total:
+            notes.append(
+                f"the stage of L1 alone lasts {alone} steps, to this run's end at {total}: no adversarial term"
+            )
     if decay is None:
-        return []
+        return notes
     unit = steps_per_epoch(recipe, pictures) if decay.unit == "epochs" else 1.0
     start, end = math.ceil(decay.start * unit), math.ceil(decay.end * unit)
     if total <= start:
-        return [f"optimiser.decay starts at step {start}, after this run's end at {total}: the rate stays constant"]
-    if total > end:
+        notes.append(
+            f"optimiser.decay starts at step {start}, after this run's end at {total}: the rate stays constant"
+        )
+    elif total > end:
         left = f"{decay.final:g} x lr"
-        return [f"optimiser.decay ends at step {end}: the rate is {left} from there to this run's end at {total}"]
-    return []
+        notes.append(f"optimiser.decay ends at step {end}: the rate is {left} from there to this run's end at {total}")
+    return notes

@@ -204,7 +204,7 @@ class Trainer:
             part.contiguous(memory_format=self.memory_format)
             for part in self.data.batch(self.step, self.fabric.device, self.team.share)
         )
-        batch = Batch(source, target, self.step)
+        batch = Batch(source, target, self.step, self.step / steps_per_epoch(self.recipe, self.data.count))
         factor = rate_factor(self.recipe, self.step, self.data.count)
         with self.fabric.autocast():
             out = self.method.forward(batch)
@@ -217,6 +217,8 @@ class Trainer:
             with _trainable_only(self.method, phase):
                 with self.fabric.autocast():
                     terms = self.method.loss(phase.name, batch, out)
+                if not terms:
+                    continue
                 self.fabric.backward(torch.stack(list(terms.values())).sum())
             self.team.average_gradients(optimiser)
             optimiser.step()
