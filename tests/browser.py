@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -109,20 +110,23 @@ class Page:
 @contextlib.contextmanager
 def chromium(folder: Path) -> Iterator[Page]:
     """A browser with a profile and a download folder of its own below `folder`."""
-    to_browser, from_browser = os.pipe(), os.pipe()
+    import fcntl  # not on Windows
 
-    # The browser takes commands from descriptor 3 and answers on 4; a shell puts them there.
+    to_browser, from_browser = os.pipe(), os.pipe()
+    # The browser takes commands from descriptor 3 and answers on 4, where a small program puts them.
+    ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (to_browser[0], from_browser[1])]
+    for end in (to_browser[0], from_browser[1]):
+        os.close(end)
+    place = f"os.dup2({ends[0]}, 3); os.dup2({ends[1]}, 4); os.closerange(5, 100); os.execv(sys.argv[1], sys.argv[1:])"
     command = [
-        *("sh", "-c", f'exec 3<&{to_browser[0]} 4>&{from_browser[1]}; exec "$@"', "sh", str(CHROMIUM)),
+        *(sys.executable, "-c", f"import os, sys; {place}", str(CHROMIUM)),
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server"),
         *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe"),
     ]
-    process = subprocess.Popen(
-        command, pass_fds=(to_browser[0], from_browser[1]), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    os.close(to_browser[0])
-    os.close(from_browser[1])
+    process = subprocess.Popen(command, pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for end in ends:
+        os.close(end)
     page = Page(from_browser[0], to_browser[1])
     try:
         page.attach()

@@ -296,7 +296,7 @@ def format_blind(scores: BlindScores) -> str:
     made = [one for one in scores.per_picture if one.kind == "model"]
     ranked = sorted(made, key=lambda one: (-one.called_real.mean, one.id))
     pictures = [("the model's pictures", "called real")]
-    pictures += [(one.name, _percent(one.called_real)) for one in ranked]
+    pictures += [(one.name, f"{one.called_real.mean * one.persons:.0f} of {one.persons}") for one in ranked]
     return "\n".join(
         [
             f"test {scores.digest}: {scores.model} ({scores.model_digest}), strength {scores.strength:g}, "

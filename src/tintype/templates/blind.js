@@ -128,7 +128,7 @@
 
   const LABELS = {
     real: "Real", model: "Of the model", "grey copy": "Control: left grey",
-    "random chroma": "Control: colour of another picture", identity: "Control: not changed",
+    "random chroma": "Control: wrong colour", identity: "Control: not changed",
   };
 
   const finish = () => {
@@ -179,6 +179,8 @@
     at("text").value = text;
   };
 
+  // small pictures are enlarged, so that all can be seen, but not until they are nothing but blur
+  at("frame").style.maxWidth = `${Math.max(256, 2.5 * test.size)}px`;
   at("begin").addEventListener("click", practise);
   at("go").addEventListener("click", begin);
   at("next").addEventListener("click", proceed);
