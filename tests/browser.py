@@ -19,13 +19,15 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 
 
 class Page:
-    """One tab; `requests` holds the address of everything that it asked for."""
+    """One tab; `requests` holds the address of everything that it asked for, `blocked` what its policy forbade."""
 
     def __init__(self, read: int, write: int) -> None:
         self._read, self._write, self._rest, self._number = read, write, b"", 0
         self._session: str | None = None
         self.requests: list[str] = []
+        self.blocked: list[str] = []
         self.errors: list[str] = []
+        self._addresses: dict[str, str] = {}
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         """A method of the DevTools protocol."""
@@ -54,6 +56,9 @@ class Page:
         match message.get("method"):
             case "Network.requestWillBeSent":
                 self.requests.append(message["params"]["request"]["url"])
+                self._addresses[message["params"]["requestId"]] = self.requests[-1]
+            case "Network.loadingFailed" if message["params"].get("blockedReason") == "csp":
+                self.blocked.append(self._addresses[message["params"]["requestId"]])
             case "Runtime.exceptionThrown":
                 self.errors.append(json.dumps(message["params"]["exceptionDetails"])[:500])
             case "Log.entryAdded":
@@ -70,9 +75,9 @@ class Page:
         self.call("Page.navigate", url=address)
         self.until("document.readyState === 'complete'")
 
-    def value(self, expression: str) -> Any:
-        """What an expression gives in the page."""
-        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+    def value(self, expression: str, *, wait: bool = False) -> Any:
+        """What an expression gives in the page; `wait`: for what it promises."""
+        result = self.call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=wait)
         if "exceptionDetails" in result:
             raise RuntimeError(json.dumps(result["exceptionDetails"])[:500])
         return result["result"].get("value")
