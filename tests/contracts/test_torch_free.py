@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.blind_people import KINDS, make_person
 
 import tintype
 from tintype.image.file import read_image, write_image
@@ -126,6 +127,13 @@ def test_commands_that_only_look_work_there_too(arguments, model):
     result = run_without_torch(*(model if word == "MODEL" else word for word in arguments))
     assert result.returncode == 0, result.stderr
     assert result.stdout
+
+
+def test_answers_of_a_human_test_are_scored_there_too(tmp_path):
+    (tmp_path / "a.json").write_text(make_person([True] * len(KINDS)).model_dump_json())
+    result = run_without_torch("blind", "--score", tmp_path / "a.json")
+    assert result.returncode == 0, result.stderr
+    assert "fooling rate" in result.stdout
 
 
 @pytest.mark.parametrize(
