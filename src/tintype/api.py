@@ -62,8 +62,27 @@ def evaluate(
         back = Translator(model, BACK[translator.card.direction])
     size = size or recipe.evaluation.size or recipe.data.size
     if data is None:
-        return score(translator, back, _own_pictures(run), "test", size, progress=progress)
+        return score(translator, back, own_pictures(run), "test", size, progress=progress)
 
+    pictures, notes = unseen_pictures(recipe, run, data, size)
+    if len(recipe.directions) > 1 and back is None:
+        notes.append("cycle not judged: that takes the run folder, which holds both directions")
+    scores = score(translator, back, pictures, "test", size, split_name="all of the folder", progress=progress)
+    return scores.with_notes(notes)
+
+
+def unseen_pictures(recipe: Recipe, run: RunDir, data: str | Path, size: int) -> tuple[PictureSet, list[str]]:
+    """The pictures of a folder that a run has not seen, all of them as test pictures, and what a user must know of it.
+
+    Args:
+        recipe: Of the model.
+        run: Its run folder; one that is not there has no record of what was seen, which the notes say.
+        data: Folder of pictures laid out as the recipe says.
+        size: Side in pixels that they are wanted at.
+
+    Raises:
+        DataError: There are no pictures, or all of them were trained on.
+    """
     changes: dict[str, object] = {"path": str(data), "size": size, "load_size": None}
     if "path_b" in type(recipe.data).model_fields:
         changes["path_b"] = ""
@@ -78,19 +97,19 @@ def evaluate(
         notes.append(
             f"{len(cache) - len(chosen)} pictures were left out: the run trained on them or was chosen by them"
         )
-    if len(recipe.directions) > 1 and back is None:
-        notes.append("cycle not judged: that takes the run folder, which holds both directions")
     if not chosen:
         raise DataError(f"{data}: every picture in it was trained on; give pictures that the model has not seen")
-    digest = _digest(cache.fingerprints)
-    split = Split(train=(), validation=(), test=tuple(chosen), groups=(), digest=digest)
-    pictures = PictureSet(recipe.model_copy(update={"data": spec}), cache, split)
-    scores = score(translator, back, pictures, "test", size, split_name="all of the folder", progress=progress)
-    return scores.with_notes(notes)
+    split = Split(train=(), validation=(), test=tuple(chosen), groups=(), digest=_digest(cache.fingerprints))
+    return PictureSet(recipe.model_copy(update={"data": spec}), cache, split), notes
 
 
-def _own_pictures(run: RunDir) -> PictureSet:
-    """The set of a run folder, which must be as it was when the run began."""
+def own_pictures(run: RunDir) -> PictureSet:
+    """The set of a run folder, which must be as it was when the run began.
+
+    Raises:
+        UsageError: It is no run folder.
+        DataError: Its pictures changed, or none was kept for testing.
+    """
     if not run.recipe_file.is_file():
         raise UsageError(f"{run.root}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
     data, recorded = open_data(load_recipe(run.recipe_file)), run.read_split()

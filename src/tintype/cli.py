@@ -201,6 +201,63 @@ def report(
 
 
 @app.command()
+def blind(
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(help="The model, where --model is not given; with --score: files of answers.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Pictures to show; default: the run's own test pictures. Seen ones are left out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The page to write; default: blind.html.")] = None,
+    direction: Direction = None,
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Side in pixels of the pictures; default: as scored.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Pictures that count; half of them are real.")] = 40,
+    practice: Annotated[int, typer.Option(help="Practice rounds before, with other pictures.")] = 6,
+    controls: Annotated[
+        float, typer.Option(metavar="FRACTION", help="How many of those that are not real are controls.")
+    ] = 0.2,
+    exposure: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Show each picture for so long; default: until the answer.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="Factor on predicted chroma.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Decides which pictures are shown, and as what.")] = 0,
+    score: Annotated[bool, typer.Option("--score", help="Score the answers of one or several persons.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="With --score: also write this file; - for standard output.")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="With --score: also write a line for each picture to this file.")
+    ] = None,
+) -> None:
+    """Make a page on which people tell real pictures from generated ones, and score what they answered."""
+    from tintype import command_blind
+
+    if score:
+        command_blind.score(inputs or [], json_file, csv_file)
+    else:
+        command_blind.make(
+            inputs or [],
+            model,
+            data=data,
+            out=out or Path("blind.html"),
+            direction=direction,
+            size=size,
+            count=count,
+            practice=practice,
+            controls=controls,
+            exposure=exposure,
+            strength=strength,
+            seed=seed,
+        )
+
+
+@app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="A run folder or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],

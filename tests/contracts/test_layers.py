@@ -12,15 +12,15 @@ SOURCE = Path(tintype.__file__).parent
 
 LAYERS = (
     ("cli",),
-    ("command_line", "command_translate", "demo"),
-    ("arguments",),
+    ("command_blind", "command_line", "command_translate", "demo"),
+    ("arguments", "blind", "blind_score"),
     ("api",),
     ("server",),
     ("sweep", "report"),
     ("charts", "report_run"),
     ("report_scores",),
     ("training",),
-    ("consistency", "evaluation"),
+    ("blind_answers", "consistency", "evaluation"),
     ("methods", "inference"),
     ("data", "networks", "losses", "metrics"),
     ("image",),
