@@ -6,9 +6,34 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.losses import fake_loss, generator_loss, gradient_penalty, real_loss
+from tintype.losses import fake_loss, generator_loss, gradient_penalty, l1_loss, real_loss
 
 KINDS = ("vanilla", "lsgan", "hinge")
+
+
+def test_without_vividness_the_absolute_error_counts_all_pixels_alike() -> None:
+    output, target = torch.rand(2, 2, 5, 4), torch.rand(2, 2, 5, 4)
+    assert l1_loss(output, target) == (output - target).abs().mean()
+
+
+def test_vividness_weighs_each_pixel_by_its_chroma_and_keeps_the_mean_weight() -> None:
+    target = torch.tensor([[0.0, 0.3], [0.0, 0.4]]).reshape(1, 2, 1, 2)  # a grey pixel, and one of chroma 0.5
+    output = target + torch.tensor([[0.1, 0.2]]).reshape(1, 1, 1, 2)
+    # weights 1 and 1 + 4 x 0.5 = 3, of mean 2
+    assert l1_loss(output, target, 4).item() == pytest.approx((1 * 0.1 + 3 * 0.2) / 2 / 2, rel=1e-6)
+    assert l1_loss(output, output + 0.25, 4).item() == pytest.approx(0.25, rel=1e-6)
+
+
+def test_a_vivid_constant_is_more_colourful_than_the_median() -> None:
+    target = torch.zeros(1, 2, 1, 5)
+    target[..., 3:] = 0.5  # two pixels of five have colour: the median is grey
+    guesses = torch.linspace(0, 0.6, 61)
+
+    def best(vividness: float) -> float:
+        errors = [l1_loss(torch.full_like(target, guess), target, vividness).item() for guess in guesses.tolist()]
+        return float(guesses[min(range(61), key=errors.__getitem__)])
+
+    assert best(0) == 0 and best(3) == pytest.approx(0.5, abs=0.01)
 
 
 def test_vanilla_is_binary_cross_entropy_on_logits() -> None:

@@ -169,3 +169,8 @@ def test_every_field_of_the_schema_is_listed_once() -> None:
     leaves = {f"{section}.{field}" for section, value in written.items() if isinstance(value, dict) for field in value}
     sections = {field.rpartition(".")[0] for field in fields}
     assert leaves <= set(fields) | sections
+
+
+def test_vividness_is_refused_where_no_chroma_is_predicted() -> None:
+    with pytest.raises(RecipeError, match=r"method\.vividness weighs pixels by chroma, which codec\.kind=rgb"):
+        load_recipe("hubble-pix2pix", ["method.vividness=2"])

@@ -59,7 +59,7 @@ class Pix2Pix:
             logits = self._judge(batch, out)
             terms["g/adversarial"] = spec.lambda_adversarial * losses.generator_loss(logits, spec.adversarial)
         if spec.lambda_l1 > 0:
-            terms["g/l1"] = spec.lambda_l1 * F.l1_loss(out, batch.target)
+            terms["g/l1"] = spec.lambda_l1 * losses.l1_loss(out, batch.target, spec.vividness)
         return terms
 
     def _judge(self, batch: Batch, target: Tensor) -> Tensor:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tintype import losses
 from tintype.methods.method import Batch, Phase
 from tintype.networks import build_generator
 from tintype.recipe.methods import RegressionSpec
@@ -35,4 +35,4 @@ class Regression:
 
     def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
         """`g/l1`."""
-        return {"g/l1": self.spec.lambda_l1 * F.l1_loss(out, batch.target)}
+        return {"g/l1": self.spec.lambda_l1 * losses.l1_loss(out, batch.target, self.spec.vividness)}

@@ -10,6 +10,11 @@ from tintype.recipe.section import Section
 
 Adversarial = Literal["vanilla", "lsgan", "hinge"]
 
+VIVIDNESS = (
+    "How much more coloured pixels weigh in the L1 term: 1 + vividness x chroma/110, over its mean in the batch; "
+    "0: all alike. Needs codec.kind=lab."
+)
+
 
 class Pix2PixSpec(Section):
     """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
@@ -24,6 +29,7 @@ class Pix2PixSpec(Section):
     lambda_discriminator: float = Field(
         0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
     )
+    vividness: float = Field(0.0, ge=0, le=1000, description=VIVIDNESS)
     l1_steps: int = Field(
         0, ge=0, description="Steps at the start with L1 alone, before the discriminator and its term join."
     )
@@ -53,6 +59,7 @@ class RegressionSpec(Section):
     kind: Literal["regression"] = "regression"
     init_from: str = Field("", description="Run folder or .safetensors file whose weights the generator starts with.")
     lambda_l1: float = Field(100.0, gt=0, description="Weight of the mean absolute error in model space.")
+    vividness: float = Field(0.0, ge=0, le=1000, description=VIVIDNESS)
 
 
 class CycleGanSpec(Section):

@@ -299,6 +299,11 @@ class Recipe(Section):
         if method.kind != "cyclegan":
             if self.data.kind == "unpaired":
                 raise ValueError(f"method.kind={method.kind} needs pairs, data.kind=unpaired has none: use cyclegan")
+            if method.vividness > 0 and self.codec.kind != "lab":
+                raise ValueError(
+                    f"method.vividness weighs pixels by chroma, which codec.kind={self.codec.kind} does not predict: "
+                    "use codec.kind=lab, or method.vividness=0"
+                )
             return self
         if self.codec.kind == "lab":
             raise ValueError(
