@@ -84,13 +84,16 @@ def sweep(
         list[str] | None, typer.Argument(help="section.field=value for all trials, =v1,v2 to try, =low..high for TPE.")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the sweep; default: sweeps/NAME.")] = None,
-    trials: Annotated[int | None, typer.Option(min=1, help="Trials of TPE, default 20; of a grid: the first N.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials of TPE, default 20; of a grid: the first N.")
+    ] = None,
     search: Annotated[
         str | None, typer.Option(metavar="grid|tpe", help="Default: grid, or tpe where there is a range.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
     storage: Annotated[
-        str | None, typer.Option(metavar="URL", help="postgresql://... shared by many machines; default: a file in OUT.")
+        str | None,
+        typer.Option(metavar="URL", help="postgresql://... shared by many machines; default: a file in OUT."),
     ] = None,
     prune: Annotated[
         bool | None, typer.Option("--prune/--no-prune", help="Stop trials below the median early; default: with TPE.")

@@ -20,7 +20,7 @@ def main() -> None:
     asked = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     answer, sys.stdout = sys.stdout, sys.stderr
-    print(json.dumps(_train(asked)), file=answer, flush=True)  # noqa: T201
+    print(json.dumps(_train(asked)), file=answer, flush=True)
     os._exit(0)  # the thread above is still reading standard input, which ordinary leaving would wait for
 
 

@@ -76,16 +76,19 @@ class Definition(Section):
     @model_validator(mode="after")
     def _holds_together(self) -> Definition:
         places: dict[str, str] = {}
-        varied = {"grid": self.grid, "space": self.space, "points": self.points[0] if self.points else {}}
+        varied: dict[str, Iterable[str]] = {
+            "grid": self.grid,
+            "space": self.space,
+            "points": self.points[0] if self.points else {},
+        }
         for place, fields in varied.items():
             for field in fields:
                 if field in places:
                     raise ValueError(f"{field} stands in {places[field]} and in {place}: leave one out")
                 places[field] = place
-        for place, lists in (("grid", self.grid), ("space", self.space)):
-            for field, values in lists.items():
-                if isinstance(values, list) and not values:
-                    raise ValueError(f"{place}.{field} has no values: give at least one")
+        for field, values in [*self.grid.items(), *self.space.items()]:
+            if not values:
+                raise ValueError(f"{places[field]}.{field} has no values: give at least one")
         for number, point in enumerate(self.points, start=1):
             if point.keys() != self.points[0].keys():
                 raise ValueError(f"points: number {number} has other fields than the first: give each the same ones")
@@ -96,8 +99,8 @@ class Definition(Section):
         for field in self.then.where if self.then else ():
             if field not in places:
                 raise ValueError(f"then.where.{field}: only fields that are tried can choose trials")
-        for field, values in self.space.items():
-            read_range(field, values)
+        for field, given in self.space.items():
+            read_range(field, given)
         return self
 
     @property
@@ -136,7 +139,8 @@ def read_definition(recipe: str, settings: Iterable[str] = (), search: Search | 
         RecipeError: The file cannot be read or does not hold together.
         UsageError: A setting cannot be read.
     """
-    tree, where = {"recipe": recipe}, f"sweep of {recipe}"
+    tree: dict[str, Any] = {"recipe": recipe}
+    where = f"sweep of {recipe}"
     path = Path(recipe)
     if recipe not in preset_names() and path.suffix in (".yaml", ".yml") and path.is_file():
         found = _read_file(path)
@@ -192,6 +196,8 @@ def _set(tree: dict[str, Any], text: str) -> None:
     for place in ("overrides", "grid", "space"):
         if isinstance(tree.get(place), dict):
             tree[place].pop(field, None)
+    place: str
+    value: Any
     if len(parts) == 1 and _RANGE.fullmatch(given.strip()):
         place, value = "space", given.strip()
     elif len(parts) > 1 or was_tried:

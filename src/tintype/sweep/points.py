@@ -40,25 +40,31 @@ class Point:
 
 
 def grid_points(definition: Definition) -> list[Point]:
-    """All trials of a grid, those that go on from others last.
+    """All trials of a grid in the order of its fields, the last one varying fastest, within that the paired points.
+
+    Each is followed by the one that goes on from it.
 
     Raises:
         RecipeError: One of them is no valid recipe.
     """
     axes = [[(field, value) for value in values] for field, values in definition.grid.items()]
     found: dict[str, Point] = {}
-    for paired in definition.points or [{}]:
-        for combination in itertools.product(*axes):
+    for combination in itertools.product(*axes):
+        for paired in definition.points or [{}]:
             point = make_point(definition, {**paired, **dict(combination)})
             found.setdefault(point.key, point)
     points = list(found.values())
     if definition.then is None:
         return points
-    chosen = [point for point in points if _matches(point, definition.then.where)]
+    chosen = {point.name for point in points if _matches(point, definition.then.where)}
     if not chosen:
         raise RecipeError(f"{definition.recipe}: then.where fits none of the trials: {definition.then.where}")
     field, length = definition.then.length
-    return [_with_length(point, field) for point in points] + [_longer(point, field, length) for point in chosen]
+    chains = (
+        [_with_length(point, field), *([_longer(point, field, length)] if point.name in chosen else [])]
+        for point in points
+    )
+    return list(itertools.chain.from_iterable(chains))
 
 
 def make_point(definition: Definition, values: Mapping[str, Any]) -> Point:

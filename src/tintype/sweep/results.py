@@ -73,7 +73,11 @@ def write_results(results: Results, out: Path) -> None:
     Raises:
         OutputError: That is not possible.
     """
-    forms = {"json": json.dumps(_as_json(results), indent=1) + "\n", "csv": _as_csv(results), "md": as_markdown(results)}
+    forms = {
+        "json": json.dumps(_as_json(results), indent=1) + "\n",
+        "csv": _as_csv(results),
+        "md": as_markdown(results),
+    }
     for suffix, text in forms.items():
         with atomic_path(out / f"results.{suffix}") as temporary:
             temporary.write_text(text, encoding="utf-8")
@@ -173,7 +177,9 @@ def _measured(results: Results) -> list[str]:
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    return lines + ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return lines + [
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows
+    ]
 
 
 def _cell(value: Any) -> str:  # noqa: ANN401 - any YAML value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import threading
@@ -18,11 +17,12 @@ import yaml
 
 from tintype.atomic import atomic_path
 from tintype.console import Reporter, duration
-from tintype.errors import RecipeMismatchError, TintypeError, UsageError
+from tintype.errors import TintypeError, UsageError
 from tintype.report import write_report
 from tintype.sweep import trial
 from tintype.sweep.definition import Definition
-from tintype.sweep.points import Point, common_settings, grid_points, make_point
+from tintype.sweep.points import Point, grid_points, make_point
+from tintype.sweep.record import definition_record, refuse_changes
 from tintype.sweep.results import Results, TrialResult, write_results
 from tintype.sweep.search import Proposer
 from tintype.sweep.store import Claim, Standing, Store
@@ -74,7 +74,10 @@ class Sweep:
         self._score = trial.score_name(self._recipe)
         self._minimise = self._score == "ciede2000"
         self.store = Store(out, storage, minimise=self._minimise)
-        self._keep_definition(samples)
+        record = definition_record(definition, samples)
+        refuse_changes(out, self.store.definition(), record, samples)
+        self.store.set_definition(record)
+        _write_definition(definition, out)
         prune = self._tpe if prune is None else prune
         self._pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1) if prune else None
         self._proposer = Proposer(definition, self.store, self._wanted) if self._tpe else None
@@ -83,48 +86,8 @@ class Sweep:
         self._stop = threading.Event()
         self._claiming = threading.Lock()
         self._writing = threading.Lock()
+        self._at_work: set[str] = set()
         self._error: BaseException | None = None
-
-    # --- the definition ----------------------------------------------------------------------------------------------
-
-    def _keep_definition(self, samples: Sequence[Point]) -> None:
-        """Record what is asked, if it is what the sweep was begun with or more of it."""
-        fields = self.definition.fields
-        new = {
-            "search": "tpe" if self._tpe else "grid",
-            "fields": fields,
-            "points": {} if self._tpe else {point.key: point.name for point in samples},
-            "space": self.definition.space,
-        }
-        old = self.store.definition()
-        if old is not None:
-            self._refuse_difference("search", old["search"], new["search"])
-            self._refuse_difference("fields", sorted(old["fields"]), sorted(fields))
-            for field in old["space"]:
-                self._refuse_difference(field, old["space"][field], self.definition.space[field])
-            for key, name in old["points"].items():
-                if key not in new["points"]:
-                    self._refuse(f"  trial {name}: in the sweep, not asked any more")
-            began = [point for point in samples if point.key in old["points"]] or samples
-            settings = common_settings(began, fields)
-            for field in {**old["settings"], **settings}:
-                missing = "absent"
-                self._refuse_difference(field, old["settings"].get(field, missing), settings.get(field, missing))
-        self.store.set_definition({**new, "settings": common_settings(samples, fields)})
-        with atomic_path(self.out / "sweep.yaml") as temporary:
-            tree = {**self.definition.model_dump(mode="json", exclude_none=True), "search": new["search"]}
-            text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100)
-            temporary.write_text(text, encoding="utf-8")
-
-    def _refuse_difference(self, field: str, before: object, after: object) -> None:
-        if before != after:
-            self._refuse(f"  {field}: {json.dumps(before)} in the sweep, {json.dumps(after)} asked")
-
-    def _refuse(self, difference: str) -> None:
-        raise RecipeMismatchError(
-            f"{self.out}: holds another sweep:\n{difference}\n"
-            "values may be added, everything else must stay; choose another --out"
-        )
 
     # --- the work ----------------------------------------------------------------------------------------------------
 
@@ -141,7 +104,9 @@ class Sweep:
             self.say.line(line)
         known = self.store.standings()
         done = sum(one.finished for one in known.values())
-        self.say.line(f"{self._total()} trials, {done} of them finished; {self._jobs} at a time, in {self.out / 'trials'}")
+        self.say.line(
+            f"{self._total()} trials, {done} of them finished; {self._jobs} at a time, in {self.out / 'trials'}"
+        )
         workers = [threading.Thread(target=self._work, name=f"job {number}") for number in range(self._jobs)]
         with self._stopping_gently():
             for worker in workers:
@@ -167,11 +132,13 @@ class Sweep:
                         self._train(claim)
                     finally:
                         claim.lock.release()
+                        self._at_work.discard(claim.point.key)
                 elif not left:
                     return
                 else:
-                    if not told and threading.current_thread().name == "job 0":
-                        self.say.line(f"waiting for {left} trials that others are at, or will be")
+                    others = left - len(self._at_work)
+                    if others > 0 and not told:
+                        self.say.line(f"waiting for {others} trials that other processes are at")
                         told = True
                     self._stop.wait(_IDLE_S)
         except BaseException as error:
@@ -192,10 +159,13 @@ class Sweep:
                 continue
             claim = self.store.claim(point, again=again)
             if claim is not None:
+                self._at_work.add(point.key)
                 return claim, left
             left += 1
         if self._proposer is not None and len(standings) < self._wanted:
-            return self._proposer.propose(), left
+            if (claim := self._proposer.propose()) is not None:
+                self._at_work.add(claim.point.key)
+            return claim, left
         return None, left
 
     def _known_points(self, standings: Mapping[str, Standing]) -> Iterator[Point]:
@@ -327,7 +297,9 @@ class Sweep:
                 self.say.line(self._progress(results, after, failure))
             if not report:
                 return
-            folders = [self.out / row.folder for row in results.ranked() if (self.out / row.folder / "recipe.yaml").is_file()]
+            folders = [
+                self.out / row.folder for row in results.ranked() if (self.out / row.folder / "recipe.yaml").is_file()
+            ]
             done = sum(row.state != "waiting" for row in results.trials)
             self.say.line(f"{done} of {self._total()} trials finished: {self.out / 'results.md'}")
             if folders:
@@ -389,6 +361,13 @@ class Sweep:
         finally:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
+
+
+def _write_definition(definition: Definition, out: Path) -> None:
+    """Write sweep.yaml, which reads as an experiment."""
+    with atomic_path(out / "sweep.yaml") as temporary:
+        tree = definition.model_dump(mode="json", exclude_defaults=True)
+        temporary.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100), encoding="utf-8")
 
 
 def _corner(definition: Definition) -> Point:

@@ -121,7 +121,12 @@ class Store:
         """
         optuna.logging.set_verbosity(logging.ERROR)
         self.out, self.beat_s, self._lease_s = out, beat_s, lease_s
-        self.owner = {"id": uuid.uuid4().hex, "host": socket.gethostname(), "out": str(out.absolute()), "pid": os.getpid()}
+        self.owner = {
+            "id": uuid.uuid4().hex,
+            "host": socket.gethostname(),
+            "out": str(out.absolute()),
+            "pid": os.getpid(),
+        }
         make_folder(out)
         self.storage = _open_storage(out, url)
         name = out.absolute().name
@@ -153,7 +158,11 @@ class Store:
         found: dict[str, Standing] = {}
         for trial in sorted(self.trials() if trials is None else trials, key=lambda trial: trial.number):
             key, attempt = trial.user_attrs.get("point"), trial.user_attrs.get("attempt", 0)
-            if key is not None and "void" not in trial.user_attrs and (key not in found or attempt > found[key].attempt):
+            if (
+                key is not None
+                and "void" not in trial.user_attrs
+                and (key not in found or attempt > found[key].attempt)
+            ):
                 found[key] = Standing(_state(trial), attempt, trial)
         return found
 

@@ -23,6 +23,9 @@ from tintype.sweep.points import Point
 
 Ending = Literal["finished", "stopped", "diverged", "failed"]
 
+COMMAND = [sys.executable, "-m", "tintype.sweep.child"]
+"""What trains a trial."""
+
 _LOOK_EVERY_S = 0.5
 _MAX_EVENT_BYTES = 256 << 20
 _COPIED = ("recipe.yaml", "split.json", "environment.json", "events.jsonl", "checkpoints", "samples")
@@ -68,7 +71,7 @@ def train(
     environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
     with log.open("ab") as messages:
         process = subprocess.Popen(
-            [sys.executable, "-m", "tintype.sweep.child"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=messages,
