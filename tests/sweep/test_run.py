@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tintype.console import Reporter
-from tintype.errors import RecipeError, RecipeMismatchError
+from tintype.errors import RecipeError, RecipeMismatchError, RunError
 from tintype.sweep import trial
 from tintype.sweep.definition import read_definition
 from tintype.sweep.run import Sweep
@@ -192,3 +192,22 @@ def test_a_sweep_that_is_interrupted_goes_on_with_the_step_that_comes_next(tmp_p
     process.stderr.close()
     done = steps_done(out)
     assert len(done) == 40 and set(done.values()) == {1}
+
+
+def test_two_machines_share_a_sweep_on_postgresql_and_the_other_takes_over_when_one_is_killed(postgres, tmp_path):
+    """The machines are two folders of one name; as they do not see each other's locks, the lease has to lapse."""
+    one, two = tmp_path / "one" / "s", tmp_path / "two" / "s"
+    done = share(one, two, postgres, [out / "trials" / "ledger.txt" for out in (one, two)])
+    again = [step for step, count in done.items() if count > 1]
+    assert len({step.rpartition(" ")[0] for step in again}) <= 1, "only what the dead one was at begins again"
+    tables = [json.loads((two / "results.json").read_text())]
+    assert all(row["scores"]["psnr"] == 19.0 for row in tables[0]["trials"]), "the table of one has the scores of both"
+    assert "secret" not in "".join(path.read_text() for path in two.glob("*.yaml"))
+
+
+def test_a_storage_that_cannot_be_reached_is_one_line_without_its_password(tmp_path):
+    pytest.importorskip("psycopg")
+    with pytest.raises(RunError) as caught:
+        sweep(tmp_path / "s", "training.seed=0,1", storage="postgresql://me:secret@127.0.0.1:1/none")
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+    assert str(caught.value).startswith("--storage postgresql://me@127.0.0.1:1/none: cannot be used")

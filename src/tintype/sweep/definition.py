@@ -193,9 +193,9 @@ def _set(tree: dict[str, Any], text: str) -> None:
         if isinstance(point, dict) and field in point:
             raise UsageError(f"{text}: {field} is paired with others under `points`: change it there")
     was_tried = field in (tree.get("grid") or {})
-    for place in ("overrides", "grid", "space"):
-        if isinstance(tree.get(place), dict):
-            tree[place].pop(field, None)
+    for other in ("overrides", "grid", "space"):
+        if isinstance(tree.get(other), dict):
+            tree[other].pop(field, None)
     place: str
     value: Any
     if len(parts) == 1 and _RANGE.fullmatch(given.strip()):

@@ -193,14 +193,14 @@ class Sweep:
     def _train(self, claim: Claim) -> None:
         point, folder = claim.point, self._folder(claim.point.name)
         reported: set[int] = set()
-        pruned = False
+        pruned = lost = False
 
         def watch(seconds: float, events: trial.Events) -> bool:
-            nonlocal pruned
-            claim.renew(seconds)
-            if self._pruner is not None and point.parent is None:
+            nonlocal pruned, lost
+            lost = lost or not claim.renew(seconds)
+            if self._pruner is not None and point.parent is None and not lost:
                 pruned = pruned or self._should_prune(claim, events, reported)
-            return not self._stop.is_set() and not pruned
+            return not (self._stop.is_set() or pruned or lost)
 
         self.say.line(f"{point.name}: {'goes on' if folder.exists() else 'begins'}")
         began = time.monotonic()
@@ -212,6 +212,9 @@ class Sweep:
             result = trial.train(point, folder, log, claim.lock, threads, watch)
         except TintypeError as error:
             result = trial.Result("failed", " ".join(str(error).split()))
+        if lost:
+            self.say.line(f"{point.name}: another process took it over, as this one could not be reached for long")
+            return
         if result.ending == "stopped" and not pruned:
             claim.give_up()
             self.say.line(f"{point.name}: stopped and saved; the same command goes on from there")

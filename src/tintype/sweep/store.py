@@ -28,7 +28,7 @@ from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from tintype.atomic import make_folder
+from tintype.atomic import atomic_path, make_folder
 from tintype.errors import MissingExtraError, RunError, UsageError
 from tintype.sweep.locks import FileLock, JournalLock
 from tintype.sweep.points import Point
@@ -74,13 +74,18 @@ class Claim:
         self.seconds_before = float(before.get("seconds", 0.0))
         self._store, self._beat, self._beats = store, 0.0, 0
 
-    def renew(self, seconds: float) -> None:
-        """Say that the owner is alive, if it is time to; `seconds` is how long the training has taken."""
-        if time.monotonic() - self._beat >= self._store.beat_s or not self._beats:
+    def renew(self, seconds: float) -> bool:
+        """Say that the owner is alive, if it is time to; `seconds` is how long the training has taken.
+
+        Returns:
+            False if somebody else has taken the point over, because the lease had lapsed.
+        """
+        if time.monotonic() - self._beat >= BEAT_S or not self._beats:
             self._beat, self._beats = time.monotonic(), self._beats + 1
             with contextlib.suppress(StorageInternalError):  # a server that is away for a moment costs one beat
                 self._store.write(self.trial_id, "seconds", round(self.seconds_before + seconds, 1))
-                self._store.write(self.trial_id, "lease", {**self._store.owner, "beat": self._beats})
+                return self._store.write(self.trial_id, "lease", {**self._store.owner, "beat": self._beats})
+        return True
 
     def finish(self, outcome: Outcome, record: Mapping[str, Any], score: float | None) -> bool:
         """Record the end; False if the point was taken over meanwhile."""
@@ -102,8 +107,6 @@ class Store:
         url: str | None = None,
         *,
         minimise: bool = False,
-        beat_s: float = BEAT_S,
-        lease_s: float = LEASE_S,
     ) -> None:
         """Open the study of a sweep folder, or make it.
 
@@ -111,8 +114,6 @@ class Store:
             out: The sweep folder; its name is that of the study.
             url: Storage as Optuna writes it, as in postgresql://host/database; default: a file in the folder.
             minimise: Whether small scores are good ones.
-            beat_s: Seconds between renewals of a lease.
-            lease_s: Seconds after which a lease that is not renewed has lapsed.
 
         Raises:
             RunError: The storage cannot be reached, or holds something else.
@@ -120,14 +121,13 @@ class Store:
             UsageError: The URL is none.
         """
         optuna.logging.set_verbosity(logging.ERROR)
-        self.out, self.beat_s, self._lease_s = out, beat_s, lease_s
+        self.out = out
+        make_folder(out)
         self.owner = {
             "id": uuid.uuid4().hex,
-            "host": socket.gethostname(),
-            "out": str(out.absolute()),
-            "pid": os.getpid(),
+            "host": f"{socket.gethostname()}-{uuid.getnode():x}",
+            "folder": _folder_id(out),
         }
-        make_folder(out)
         self.storage = _open_storage(out, url)
         name = out.absolute().name
         with _reaching(url):
@@ -231,7 +231,7 @@ class Store:
     def _is_dead(self, trial: FrozenTrial) -> bool:
         """Whether the owner of a running trial is: asked while this process holds the point's lock."""
         lease = trial.user_attrs.get("lease") or {}
-        here = lease.get("host") == self.owner["host"] and lease.get("out") == self.owner["out"]
+        here = lease.get("host") == self.owner["host"] and lease.get("folder") == self.owner["folder"]
         if here and os.name == "posix":
             return True  # an owner in this folder would hold the lock
         return self._lapsed(trial)
@@ -244,14 +244,17 @@ class Store:
             if before != lease:
                 since = now
             self._seen[trial._trial_id] = (lease, since)
-        return now - since >= self._lease_s
+        return now - since >= LEASE_S
 
     # --- recording ---------------------------------------------------------------------------------------------------
 
-    def write(self, trial_id: int, key: str, value: Any) -> None:  # noqa: ANN401 - any JSON value
-        """Record something of a running trial; nothing where it is not running any more."""
-        with contextlib.suppress(UpdateFinishedTrialError):
+    def write(self, trial_id: int, key: str, value: Any) -> bool:  # noqa: ANN401 - any JSON value
+        """Record something of a running trial; False where somebody has ended it."""
+        try:
             self.storage.set_trial_user_attr(trial_id, key, value)
+        except UpdateFinishedTrialError:
+            return False
+        return True
 
     def close(self, trial_id: int, outcome: Outcome, score: float | None = None) -> bool:
         """End a trial; False if somebody else has ended it before."""
@@ -286,6 +289,19 @@ def _state(trial: FrozenTrial) -> State:
             return "lost" if "lost" in trial.user_attrs else "failed"
 
 
+def _folder_id(out: Path) -> str:
+    """A name that only this folder has: folders of one path on two machines are not the same."""
+    path, lock = out / "locks" / "folder.id", FileLock.take(out / "locks" / "folder.lock", wait=True)
+    try:
+        if not path.is_file():
+            with atomic_path(path) as temporary:
+                temporary.write_text(uuid.uuid4().hex, encoding="utf-8")
+        return path.read_text(encoding="utf-8")
+    finally:
+        if lock is not None:
+            lock.release()
+
+
 def _open_storage(out: Path, url: str | None) -> BaseStorage:
     if url is None:
         journal = (out / "storage.journal").absolute()
@@ -297,10 +313,11 @@ def _open_storage(out: Path, url: str | None) -> BaseStorage:
             raise RunError(f"{journal}: cannot be used as a storage ({error}); choose a new --out") from None
     if "://" not in url:
         raise UsageError(f"--storage {_without_password(url)}: needs a URL, as in postgresql://user@host/database")
-    if url.startswith(("postgresql://", "postgres://")):  # the driver that `tintype[sweep-postgres]` brings
-        url = "postgresql+psycopg://" + url.partition("://")[2]
+    scheme, _, rest = url.partition("://")
+    if scheme in ("postgresql", "postgres"):
+        scheme = "postgresql+psycopg"  # the driver that `tintype[sweep-postgres]` brings
     with _reaching(url):
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        return RDBStorage(f"{scheme}://{rest}", engine_kwargs={"pool_pre_ping": True})
 
 
 @contextlib.contextmanager
