@@ -6,6 +6,7 @@ saves and stops. How it went is the last line of standard output, in JSON.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -20,7 +21,9 @@ def main() -> None:
     asked = json.loads(sys.stdin.readline())
     threading.Thread(target=_stop_with_parent, daemon=True).start()
     answer, sys.stdout = sys.stdout, sys.stderr
-    print(json.dumps(_train(asked)), file=answer, flush=True)
+    outcome = _train(asked)
+    with contextlib.suppress(BrokenPipeError):  # whoever asked has died; the run folder says all the same
+        print(json.dumps(outcome), file=answer, flush=True)
     os._exit(0)  # the thread above is still reading standard input, which ordinary leaving would wait for
 
 
