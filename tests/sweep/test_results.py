@@ -51,7 +51,7 @@ def test_the_three_forms_agree(tmp_path):
         table(trial("a,b|c", 18.0, **{"training.seed": 0}), trial("d", 19.0, **{"training.seed": 1})), tmp_path
     )
     known = json.loads((tmp_path / "results.json").read_text())
-    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "results.csv").read_text().splitlines()))
     assert [row["name"] for row in rows] == [row["name"] for row in known["trials"]] == ["d", "a,b|c"]
     assert [float(row["validation_psnr"]) for row in rows] == [19.0, 18.0]
     assert known["score"] == "validation psnr" and known["fields"] == ["training.seed"]
