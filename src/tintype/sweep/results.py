@@ -125,7 +125,13 @@ def as_markdown(results: Results) -> str:
     """The table for people, and means over seeds where several were tried."""
     measured = _measured(results)
     short = short_names(results.fields)
-    head = [*short.values(), f"validation {results.score}", *(_COLUMNS[name][0] for name in measured), "steps", "min"]
+    head = [
+        *short.values(),
+        f"validation {results.score}",
+        *(_COLUMNS[name][0] for name in measured),
+        "steps done",
+        "min",
+    ]
     rows = []
     for trial in results.ranked():
         state = "" if trial.state == "complete" else f"{trial.state}{': ' if trial.reason else ''}{trial.reason}"
