@@ -16,6 +16,8 @@ from typer.main import get_command
 from tintype.cli import app
 from tintype.image.file import read_image, write_image
 from tintype.recipe import load_recipe, preset_names
+from tintype.sweep.definition import read_definition
+from tintype.sweep.points import grid_points
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -39,7 +41,10 @@ def check_command(words):
         raise ValueError(f"no command {words[0]}")
     context = command.make_context("tintype", list(words))
     recipe = context.params.get("recipe")
-    if recipe and not recipe.endswith((".yaml", ".yml")):
+    if recipe and "settings" in context.params and (recipe in preset_names() or (ROOT / recipe).is_file()):
+        definition = read_definition(str(ROOT / recipe) if "/" in recipe else recipe, context.params["settings"] or [])
+        assert definition.space or grid_points(definition)
+    elif recipe and not recipe.endswith((".yaml", ".yml")):
         load_recipe(recipe, context.params["overrides"] or [])
 
 

@@ -78,6 +78,38 @@ def train(
 
 
 @app.command()
+def sweep(
+    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, its YAML file, or that of an experiment.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(help="section.field=value for all trials, =v1,v2 to try, =low..high for TPE.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the sweep; default: sweeps/NAME.")] = None,
+    trials: Annotated[
+        int | None, typer.Option(min=1, help="Trials of TPE, default 20; of a grid: the first N.")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(metavar="grid|tpe", help="Default: grid, or tpe where there is a range.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Trainings at a time.")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="postgresql://... shared by many machines; default: a file in OUT."),
+    ] = None,
+    prune: Annotated[
+        bool | None, typer.Option("--prune/--no-prune", help="Stop trials below the median early; default: with TPE.")
+    ] = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Train again what failed in an earlier call.")
+    ] = False,
+) -> None:
+    """Train a recipe with many settings, each once; the same command again goes on where it stopped."""
+    from tintype.command_line import run_sweep
+
+    if not run_sweep(recipe, settings or [], out, trials, search, jobs, storage, prune, retry_failed):
+        raise typer.Exit(130)
+
+
+@app.command()
 def translate(
     inputs: Annotated[list[str], typer.Argument(help="Pictures, folders, glob patterns; - for standard input.")],
     model: Model,

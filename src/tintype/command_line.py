@@ -40,6 +40,38 @@ def evaluate_model(
             temporary.write_text(text + "\n", encoding="utf-8")
 
 
+def run_sweep(
+    recipe: str,
+    settings: list[str],
+    out: Path | None,
+    trials: int | None,
+    search: str | None,
+    jobs: int,
+    storage: str | None,
+    prune: bool | None,
+    retry_failed: bool,
+) -> bool:
+    """Train what a sweep asks for; False if it was interrupted."""
+    from tintype.sweep.definition import Search, read_definition
+
+    chosen: Search | None = None if search is None else one_of("--search", search, get_args(Search))
+    definition = read_definition(recipe, settings, chosen)
+    from tintype.sweep.run import Sweep
+
+    with Reporter() as say:
+        sweep = Sweep(
+            definition,
+            out or Path("sweeps") / Path(recipe).stem,
+            trials=trials,
+            jobs=jobs,
+            storage=storage,
+            prune=prune,
+            retry_failed=retry_failed,
+            say=say,
+        )
+        return sweep.run()
+
+
 def export_model(model: Path, out: Path, direction: str | None) -> None:
     """Write a model as ONNX and say how far it is from torch."""
     from tintype.inference.onnx import export_onnx

@@ -81,7 +81,7 @@ class Reporter:
             return []
         rate = (done - already) / (now - since)
         said = [f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.1f}/min"]
-        return [*said, f"{_duration((total - done) / rate)} left"] if total else said
+        return [*said, f"{duration((total - done) / rate)} left"] if total else said
 
     def end(self) -> None:
         """Take the bar away."""
@@ -90,7 +90,8 @@ class Reporter:
             self._bar = self._task = None
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Minutes and seconds, with hours where there are any."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

@@ -12,6 +12,10 @@ COMMANDS = {
     "": ["--version"],
     "demo": ["--out"],
     "train": ["RECIPE", "OVERRIDES", "--out"],
+    "sweep": [
+        *("RECIPE", "SETTINGS", "--out", "--trials", "--search", "--jobs", "--storage", "--prune", "--no-prune"),
+        "--retry-failed",
+    ],
     "translate": [
         *("INPUTS", "--model", "-m", "--out", "--direction", "--strength", "--keep-colour", "--format"),
         *("--overwrite", "--no-overwrite", "--json", "--workers", "--memory", "--tile", "--edges", "--no-edges"),

@@ -15,7 +15,7 @@ import tintype
 from tintype.image.file import read_image, write_image
 from tintype.recipe import load_recipe
 
-HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotlib", "pooch", "tensorboard")
+HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotlib", "optuna", "pooch", "tensorboard")
 """What only `tintype[train]` brings."""
 
 SOURCE = Path(tintype.__file__).parent
@@ -41,6 +41,8 @@ LIGHT = (
     "tintype.data.split",
     "tintype.errors",
     "tintype.evaluation",
+    "tintype.sweep.definition",
+    "tintype.sweep.points",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(
@@ -140,6 +142,7 @@ def test_answers_of_a_human_test_are_scored_there_too(tmp_path):
     "arguments",
     [
         ["train", "tiny", "--out", "RUN"],
+        ["sweep", "tiny", "training.seed=0,1", "--out", "RUN"],
         ["demo", "--out", "RUN"],
         ["evaluate", "--model", "MODEL", "--data", "bundled:hubble"],
         ["blind", "MODEL", "--data", "bundled:hubble", "--out", "RUN.html"],
