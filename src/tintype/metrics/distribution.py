@@ -116,8 +116,8 @@ def fid(x: np.ndarray, y: np.ndarray) -> float:
     """
     x, y = _features("fid", x, y)
     # Triangular factors of the covariances: never more than k rows, and no squaring of what may be ill-conditioned.
-    factors = [np.linalg.qr((s - s.mean(axis=0)) / np.sqrt(len(s) - 1), mode="r") for s in (x, y)]
-    return _frechet(x.mean(axis=0) - y.mean(axis=0), *factors)
+    a, b = (np.linalg.qr((s - s.mean(axis=0)) / np.sqrt(len(s) - 1), mode="r") for s in (x, y))
+    return _frechet(x.mean(axis=0) - y.mean(axis=0), np.asarray(a), np.asarray(b))
 
 
 def frechet_distance(
