@@ -49,7 +49,8 @@ def test_the_protocol_names_weights_and_size(cache, monkeypatch):
 
 
 def test_without_a_network_the_error_names_the_files_and_where_to_put_them(tmp_path, monkeypatch):
-    def offline(*_):
+    def offline(*_, revision):
+        assert len(revision) == 40, "what comes is fixed by its hash"
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", offline)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIDE = 224
 REPOSITORY = "facebook/dinov2-base"
+REVISION = "f9e44c814b77203eaa57a6bdbbd535f21ede1415"
 FILES = ("config.json", "model.safetensors")
 
 _MEAN = (0.485, 0.456, 0.406)
@@ -72,7 +73,7 @@ def _weights() -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return [Path(hf_hub_download(REPOSITORY, name)) for name in FILES][-1]
+        return [Path(hf_hub_download(REPOSITORY, name, revision=REVISION)) for name in FILES][-1]
     except Exception as error:  # no network, no such file, no room: the hub has a class for each and no base for them
         raise InputError(
             f"dinov2: {REPOSITORY} cannot be fetched, check that you are online; or put its {' and '.join(FILES)} into "

@@ -44,7 +44,7 @@ VGG16 = PublishedWeights(
     "vgg16-397923af.pth",
     "https://download.pytorch.org/models/vgg16-397923af.pth",
     "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
-    "CC BY 4.0 (Visual Geometry Group, Oxford), converted by torchvision; trained on ImageNet",
+    "BSD-3-Clause (torchvision); trained on ImageNet",
 )
 LPIPS_ALEX = PublishedWeights(
     "lpips-v0.1-alex.pth",
