@@ -157,7 +157,7 @@ def evaluate(
             **(protocol or {}),
             "coloured_threshold": COLOURED_THRESHOLD,
             "psnr_cap_db": PSNR_CAP,
-            "interval": f"95 % BCa bootstrap over pictures, {resamples} resamples, seed {seed}",
+            "interval": f"95 % studentised bootstrap over pictures, {resamples} resamples, seed {seed}",
             "tintype": __version__,
         },
         pictures=len(per_picture),

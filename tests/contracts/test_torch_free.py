@@ -18,6 +18,9 @@ from tintype.recipe import load_recipe
 HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotlib", "optuna", "pooch", "tensorboard")
 """What only `tintype[train]` brings."""
 
+ON_TORCH = ("dinov2", "inception", "lpips", "tensors")
+"""Modules of the metrics that are imported where their network is asked for."""
+
 SOURCE = Path(tintype.__file__).parent
 LIGHT = (
     "tintype",
@@ -49,7 +52,7 @@ LIGHT = (
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe")
         for file in sorted((SOURCE / package).glob("*.py"))
-        if file.stem != "__init__"
+        if file.stem not in ("__init__", *ON_TORCH)
     ),
 )
 

@@ -1,11 +1,16 @@
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torchmetrics.functional.image import (
+    multiscale_structural_similarity_index_measure,
+    structural_similarity_index_measure,
+)
 
 from tintype.errors import UsageError
-from tintype.metrics import PSNR_CAP, psnr, ssim
+from tintype.metrics import PSNR_CAP, ms_ssim, psnr, ssim
 
 
 def noisy_pair(shape, seed=0, dtype=np.float32, noise=0.1):
@@ -62,3 +67,37 @@ def test_pictures_of_different_shapes_are_refused_in_one_line(metric):
 def test_ssim_says_how_large_a_picture_must_be():
     with pytest.raises(UsageError, match="12 x 10 pixels is too small: use 11 x 11 or more"):
         ssim(np.zeros((10, 12, 3)), np.zeros((10, 12, 3)))
+
+
+@pytest.mark.parametrize("shape", [(176, 200, 3), (181, 257, 1)], ids=["even", "odd sides"])
+@pytest.mark.parametrize("noise", [0.02, 0.3])
+def test_ms_ssim_equals_that_of_torchmetrics_but_for_the_borders_of_the_coarsest_scale(shape, noise):
+    x, y = noisy_pair(shape, noise=noise, dtype=np.float64)
+    fine = [torch.from_numpy(np.moveaxis(picture, -1, 0)[None]) for picture in (x, y)]
+    coarse = fine
+    for _ in range(4):
+        coarse = [torch.nn.functional.avg_pool2d(picture, 2) for picture in coarse]
+    # Theirs has windows over mirrored borders at the coarsest scale; the paper has windows within the picture only.
+    mirrored = structural_similarity_index_measure(*coarse, data_range=1.0)
+    within = structural_similarity(
+        *(picture[0].numpy() for picture in coarse),
+        gaussian_weights=True,
+        use_sample_covariance=False,
+        data_range=1,
+        channel_axis=0,
+    )
+    theirs = multiscale_structural_similarity_index_measure(*fine, data_range=1.0)
+    assert ms_ssim(x, y) == pytest.approx(float(theirs * (within / mirrored) ** 0.1333), rel=1e-4)
+
+
+def test_ms_ssim_is_1_for_equal_pictures_and_0_for_a_negative():
+    x, _ = noisy_pair((176, 176, 3))
+    assert ms_ssim(x, x) == pytest.approx(1)
+    assert ms_ssim(x, 1 - x) == 0
+
+
+def test_ms_ssim_of_a_small_picture_is_refused_with_the_side_it_takes():
+    with pytest.raises(UsageError, match=r"200 x 175 pixels is too small for 5 scales: use 176 x 176 or more"):
+        ms_ssim(np.zeros((175, 200, 3)), np.zeros((175, 200, 3)))
+    with pytest.raises(UsageError, match="shapes"):
+        ms_ssim(np.zeros((180, 180, 3)), np.zeros((180, 181, 3)))
