@@ -20,7 +20,7 @@ from tintype.image.codec import build_codec
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.translator import Translator
 from tintype.metrics import Interval
-from tintype.metrics.scores import outcome
+from tintype.metrics.verdict import outcome
 from tintype.recipe.schema import Recipe
 
 SIDE = 32

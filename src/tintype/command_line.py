@@ -16,7 +16,8 @@ from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
-from tintype.metrics.scores import Consistency, consistency_lines
+from tintype.metrics.scores import Consistency
+from tintype.metrics.table import consistency_lines
 
 
 def evaluate_model(

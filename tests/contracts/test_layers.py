@@ -21,6 +21,7 @@ LAYERS = (
     ("report_scores",),
     ("training",),
     ("consistency", "evaluation"),
+    ("judging",),
     ("methods", "inference"),
     ("data", "networks", "losses", "metrics"),
     ("image",),

@@ -37,6 +37,7 @@ LIGHT = (
     "tintype.data.split",
     "tintype.errors",
     "tintype.evaluation",
+    "tintype.judging",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(
