@@ -175,10 +175,17 @@ def translate(
 
 @app.command()
 def evaluate(
-    model: Model,
+    models: Annotated[
+        list[Path],
+        typer.Option("--model", "-m", help="A run folder or model file; several times: folds of a cross-validation."),
+    ],
     data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
     direction: Direction = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side in pixels of the centre crop.")] = None,
+    baselines: Annotated[
+        list[Path] | None,
+        typer.Option("--baseline", metavar="RUN", help="Another run or model file to judge it beside; repeatable."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
     ] = None,
@@ -186,7 +193,7 @@ def evaluate(
     """Score a model beside the trivial baselines."""
     from tintype.command_line import evaluate_model
 
-    evaluate_model(model, data, direction, size, json_file)
+    evaluate_model(models, data, direction, size, baselines or [], json_file)
 
 
 @app.command()

@@ -21,7 +21,12 @@ from tintype.metrics.table import consistency_lines
 
 
 def evaluate_model(
-    model: Path, data: Path | None, direction: str | None, size: int | None, json_file: Path | None
+    models: list[Path],
+    data: Path | None,
+    direction: str | None,
+    size: int | None,
+    baselines: list[Path],
+    json_file: Path | None,
 ) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
     from tintype import api
@@ -30,7 +35,7 @@ def evaluate_model(
     wanted = chosen_direction(direction)
     with Reporter() as say:
         say.begin("scoring pictures", None)
-        scores = api.evaluate(model, data, direction=wanted, size=size, progress=say.update)
+        scores = api.evaluate(models, data, direction=wanted, size=size, baselines=baselines, progress=say.update)
     text = json.dumps(scores.to_dict(), indent=1)
     if json_file is not None and str(json_file) == "-":
         print(text)  # noqa: T201

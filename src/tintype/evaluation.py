@@ -19,9 +19,11 @@ from tintype.metrics.baselines import BaselineConstants, fit_baselines
 from tintype.metrics.colour import mean_chroma
 from tintype.metrics.fidelity import psnr
 from tintype.metrics.nearest import NearestPicture
+from tintype.metrics.realism import RealismBy
 from tintype.metrics.scores import PictureScores, Scores
 from tintype.metrics.summary import COLOURED_THRESHOLD, Contenders, Judged, primary, summarise
 from tintype.metrics.table import format_scores
+from tintype.metrics.verdict import MINIMUM_FOR_VERDICT
 
 if TYPE_CHECKING:
     from tintype.inference.translator import Translator
@@ -33,6 +35,7 @@ __all__ = [
     "NearestPicture",
     "PanelChoice",
     "PicturePair",
+    "RealismBy",
     "Scores",
     "calibrate_strength",
     "choose_panels",
@@ -43,6 +46,9 @@ __all__ = [
 ]
 
 CALIBRATION_STRENGTHS = tuple(i / 20 for i in range(31))
+
+FRECHET_PICTURES = 2048
+"""Fewest pictures for which a Fréchet distance stands without a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +85,7 @@ def evaluate(
     baselines: BaselineConstants | None = None,
     nearest: NearestPicture | None = None,
     runs: Mapping[str, Translator] | None = None,
+    realism: RealismBy | None = None,
     protocol: dict[str, Any] | None = None,
     strengths: Sequence[float] | None = None,
     resamples: int = 2000,
@@ -96,6 +103,7 @@ def evaluate(
             the baselines that need none are shown, and a note says so.
         nearest: Finds pictures of the training set; without it that baseline is missing.
         runs: Other models by the name of their row, judged on the same pictures at strength 1.
+        realism: What realism is judged by; without it that is left out.
         protocol: How the pictures were made (plain JSON data: size, crop, resize kernel, split, split digest), kept in
             the scores beside what is decided here.
         strengths: Strengths of colour to judge, the one that is used by default first; default: 1 and, where it
@@ -110,6 +118,7 @@ def evaluate(
     return evaluate_folds(
         [Fold(translator, pictures, baselines, nearest)],
         runs=runs,
+        realism=realism,
         protocol=protocol,
         strengths=strengths,
         resamples=resamples,
@@ -122,6 +131,7 @@ def evaluate_folds(
     folds: Sequence[Fold],
     *,
     runs: Mapping[str, Translator] | None = None,
+    realism: RealismBy | None = None,
     protocol: dict[str, Any] | None = None,
     strengths: Sequence[float] | None = None,
     resamples: int = 2000,
@@ -136,6 +146,7 @@ def evaluate_folds(
     Args:
         folds: At least one; all of one task.
         runs: See `evaluate`.
+        realism: See `evaluate`.
         protocol: See `evaluate`.
         strengths: See `evaluate`; the same for all models.
         resamples: See `evaluate`.
@@ -149,7 +160,7 @@ def evaluate_folds(
     models = _rows_of_models([fold.translator for fold in folds], strengths)
     judged: dict[str, Judged] = {}
     for number, fold in enumerate(folds):
-        task = Task(fold.translator)
+        task = Task(fold.translator, realism.network if realism else None)
         rivals = Rivals(fold.baselines or fold.translator.card.baselines, fold.nearest, runs)
         own = {name: values[number] for name, values in models.items()}
         for picture in fold.pictures:
@@ -163,12 +174,22 @@ def evaluate_folds(
             "evaluation: no pictures to judge, at least one is needed: name a folder or split that has some"
         )
     contenders = Contenders(models, tuple(runs), task.reference, task.colourises)
-    scores = summarise(tuple(judged.values()), contenders, protocol or {}, resamples=resamples, seed=seed)
-    if all(fold.baselines or fold.translator.card.baselines for fold in folds):
-        return scores
-    return scores.with_notes(
-        ["The model file holds no constants of its training set, so the baselines that need them are missing."]
+    scores = summarise(
+        tuple(judged.values()), contenders, protocol or {}, resamples=resamples, seed=seed, realism=realism
     )
+    notes = []
+    if not all(fold.baselines or fold.translator.card.baselines for fold in folds):
+        notes.append(
+            "The model file holds no constants of its training set, so the baselines that need them are missing."
+        )
+    if realism is not None and scores.realism is None:
+        notes.append(f"Realism is not judged on fewer than {MINIMUM_FOR_VERDICT} pictures.")
+    elif realism is not None and realism.frechet is not None and len(judged) < FRECHET_PICTURES:
+        notes.append(
+            f"The Frechet distance is biased upwards for fewer than {FRECHET_PICTURES:,} pictures and grows as they "
+            "get fewer: compare it with none but those of the same count, and rather go by KID."
+        )
+    return scores.with_notes(notes)
 
 
 def calibrate_strength(

@@ -9,17 +9,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
+
 from tintype.image.codec import on_picture
 from tintype.metrics.baselines import BaselineConstants, colouring_baselines, translation_baselines
 from tintype.metrics.colour import ciede2000, colourfulness, mean_chroma
 from tintype.metrics.fidelity import psnr, ssim
 from tintype.metrics.nearest import NearestPicture
+from tintype.metrics.realism import FeatureNetwork
 from tintype.metrics.scores import Figures, PictureScores
 from tintype.metrics.summary import COLOURED_THRESHOLD, DIAL, Judged
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from tintype.inference.translator import Translator
 
 
@@ -58,10 +59,15 @@ class Rivals:
 
 
 class Task:
-    """The translator together with what its codec says about how its pictures are judged."""
+    """The translator together with what its codec says about how its pictures are judged.
 
-    def __init__(self, translator: Translator) -> None:
-        self.translator, self.codec = translator, translator.codec
+    Args:
+        translator: The model.
+        network: Gives the features that realism is judged by; None leaves them out.
+    """
+
+    def __init__(self, translator: Translator, network: FeatureNetwork | None = None) -> None:
+        self.translator, self.codec, self._network = translator, translator.codec, network
         self.colourises = translator.codec.colourises
         self.reference = "grey copy" if self.colourises else "identity"
 
@@ -95,10 +101,17 @@ class Task:
             for strength in dial_strengths:
                 output = rendered[strength] if strength in rendered else prediction.render(strength)
                 dial.append((psnr(output, target), colourfulness(output)))
+        truth, features = None, {}
+        if self._network is not None and (coloured or not self.colourises):
+            # float32, so that those of many pictures fit into memory
+            truth, *vectors = self._network(np.stack([target, *outputs.values()])).astype(np.float32)
+            features = dict(zip(outputs, vectors, strict=True))
         return Judged(
             picture=PictureScores(picture.name, coloured, chroma, colourfulness(target), figures),
             invented_chroma=None if coloured else mean_chroma(next(iter(outputs.values()))),
             dial=tuple(dial),
+            features=features,
+            truth=truth,
         )
 
     def _baselines(self, picture: PicturePair, rivals: Rivals) -> dict[str, np.ndarray]:

@@ -135,6 +135,31 @@ class Consistency:
 
 
 @dataclass(frozen=True, slots=True)
+class RealismRow:
+    """KID of a contender's pictures to the truths, and the Fréchet distance where that was asked for; both times 1."""
+
+    name: str
+    strength: float | None
+    kid: Interval
+    frechet: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Realism:
+    """How near the pictures of each contender are, as a set, to the truths; lower is nearer.
+
+    `protocol` names the feature network, its weights and its resizing. The comparisons are paired differences of KID,
+    the model's minus that of the reference baseline or of another run.
+    """
+
+    protocol: str
+    pictures: int
+    rows: tuple[RealismRow, ...]
+    against_reference: tuple[Comparison, ...]
+    against_runs: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """A complete evaluation; the layout of `scores.json`.
 
@@ -161,6 +186,7 @@ class Scores:
     panels: tuple[dict[str, Any], ...] = ()
     consistency: Consistency | None = None
     against_runs: tuple[Comparison, ...] = ()
+    realism: Realism | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; in `per_picture` the figures of each contender stand beside the picture's name."""
@@ -207,6 +233,11 @@ def require_comparable(a: Scores, b: Scores) -> None:
                 f"scores of different protocols cannot be compared: {key.replace('_', ' ')} is {one} in the one and "
                 f"{other} in the other; score both on the same pictures in the same way"
             )
+    if a.realism and b.realism and a.realism.protocol != b.realism.protocol:
+        raise UsageError(
+            f"scores of different protocols cannot be compared: features are {a.realism.protocol} in the one and "
+            f"{b.realism.protocol} in the other; score both with the same --features"
+        )
 
 
 CONSISTENCY_LABELS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,17 +11,19 @@ import numpy as np
 from tintype import __version__
 from tintype.metrics.fidelity import PSNR_CAP
 from tintype.metrics.interval import Interval, bootstrap_interval
+from tintype.metrics.realism import RealismBy, judge_realism
 from tintype.metrics.scores import (
     Comparison,
     DialPoint,
     Figures,
     GreyPictures,
     PictureScores,
+    Realism,
     Row,
     Scores,
     digest_of,
 )
-from tintype.metrics.verdict import outcome, verdict
+from tintype.metrics.verdict import outcome, realism_verdict, verdict
 
 COLOURED_THRESHOLD = 2.0
 """Mean Lab chroma from which the truth of a picture counts as coloured."""
@@ -35,12 +37,15 @@ class Judged:
     """Scores of one picture and what only the summary needs.
 
     `invented_chroma` is the mean Lab chroma of what the model made of a picture whose truth is grey; `dial` holds PSNR
-    and colourfulness at each strength of `DIAL`.
+    and colourfulness at each strength of `DIAL`. `features` are those of the contenders' pictures by name, and
+    `truth` those of the truth, both only where realism is judged and the picture counts.
     """
 
     picture: PictureScores
     invented_chroma: float | None
     dial: tuple[tuple[float, float], ...]
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
+    truth: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +64,20 @@ class Contenders:
     reference: str
     colourises: bool
 
+    def strength(self, name: str) -> float | None:
+        """Of a row, on average; None for trivial baselines."""
+        strengths = (1.0,) if name in self.runs else self.models.get(name)
+        return float(np.mean(strengths)) if strengths else None
+
 
 def summarise(
-    judged: Sequence[Judged], contenders: Contenders, protocol: Mapping[str, Any], *, resamples: int, seed: int
+    judged: Sequence[Judged],
+    contenders: Contenders,
+    protocol: Mapping[str, Any],
+    *,
+    resamples: int,
+    seed: int,
+    realism: RealismBy | None = None,
 ) -> Scores:
     """Scores over pictures, at least one; every picture counts the same.
 
@@ -71,6 +87,7 @@ def summarise(
         protocol: How the pictures were made.
         resamples: Bootstrap resamples for each interval.
         seed: Seed of the bootstrap.
+        realism: What realism is judged by, where the pictures have features.
     """
 
     def interval(values: Sequence[float]) -> Interval:
@@ -78,8 +95,7 @@ def summarise(
 
     def compare(name: str, other: str) -> Comparison:
         difference = interval([p.figures[name].psnr - p.figures[other].psnr for p in counted])
-        strength = float(np.mean(contenders.models[name]))
-        return Comparison(name, strength, other, difference, outcome(difference, len(counted)))
+        return Comparison(name, contenders.strength(name) or 0.0, other, difference, outcome(difference, len(counted)))
 
     colourises = contenders.colourises
     per_picture = tuple(one.picture for one in judged)
@@ -91,6 +107,10 @@ def summarise(
     comparisons = tuple(compare(name, best) for name in contenders.models) if trivial else ()
     against_runs = tuple(compare(name, run) for run in contenders.runs for name in contenders.models if counted)
     folds = max(map(len, contenders.models.values()))
+    sentences = [verdict(comparisons, len(counted), colourises, against_runs, folds)]
+    found = None if realism is None else _realism(judged, contenders, realism)
+    if found is not None:
+        sentences.append(realism_verdict(found, folds))
     everything = {
         **protocol,
         "pictures": len(per_picture),
@@ -109,16 +129,33 @@ def summarise(
         comparisons=comparisons,
         grey_pictures=_grey_pictures(judged) if colourises else None,
         dial=_dial([one for one in judged if one.dial]),
-        verdict=verdict(comparisons, len(counted), colourises, against_runs, folds),
+        verdict=" ".join(sentences),
         notes=(),
         per_picture=per_picture,
         against_runs=against_runs,
+        realism=found,
     )
 
 
 def primary(picture: PictureScores) -> Figures:
     """The figures of the model at the strength that is judged first."""
     return next(iter(picture.figures.values()))
+
+
+def _realism(judged: Sequence[Judged], contenders: Contenders, by: RealismBy) -> Realism | None:
+    seen = [one for one in judged if one.truth is not None]
+    if not seen:
+        return None
+    names = list(seen[0].features)
+    return judge_realism(
+        by,
+        {name: np.stack([one.features[name] for one in seen]) for name in names},
+        np.stack([one.truth for one in seen if one.truth is not None]),
+        {name: contenders.strength(name) for name in names},
+        models=list(contenders.models),
+        reference=contenders.reference,
+        runs=contenders.runs,
+    )
 
 
 def _row(
@@ -130,10 +167,10 @@ def _row(
     own = [p.figures[name] for p in counted]
     truth = [p.truth_colourfulness for p in counted]
     decibels, reference_decibels = ([p.figures[n].psnr for p in counted] for n in (name, contenders.reference))
-    strengths = (1.0,) if name in contenders.runs else contenders.models.get(name, ())
+    strengths = contenders.models.get(name, ())
     return Row(
         name=name,
-        strength=float(np.mean(strengths)) if strengths else None,
+        strength=contenders.strength(name),
         psnr=interval(decibels),
         ssim=interval([f.ssim for f in own]),
         ciede2000=interval([f.ciede2000 for f in own]),

@@ -5,8 +5,8 @@ from __future__ import annotations
 import textwrap
 
 from tintype.metrics.interval import Interval
-from tintype.metrics.scores import CONSISTENCY_CAVEAT, CONSISTENCY_LABELS, Consistency, Likeness, Row, Scores
-from tintype.metrics.verdict import brackets
+from tintype.metrics.scores import CONSISTENCY_CAVEAT, CONSISTENCY_LABELS, Consistency, Likeness, Realism, Row, Scores
+from tintype.metrics.verdict import brackets, thousandfold
 
 _WIDTH = 120
 
@@ -35,7 +35,12 @@ def format_scores(scores: Scores) -> str:
     protocol = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items())
     lines += textwrap.wrap(f"protocol: {protocol}", _WIDTH, break_on_hyphens=False, subsequent_indent="  ")
     if scores.rows:
-        lines += ["", *_table(scores.rows), ""]
+        lines += ["", *_table(scores.rows, scores.realism), ""]
+    if scores.realism is not None:
+        features = (
+            f"KID: features of {scores.realism.protocol}, {scores.realism.pictures} pictures; lower is nearer to real"
+        )
+        lines += textwrap.wrap(features, _WIDTH, break_on_hyphens=False, subsequent_indent="  ")
     if scores.grey_pictures is not None:
         grey = scores.grey_pictures
         lines.append(
@@ -61,12 +66,22 @@ def consistency_lines(consistency: Consistency) -> list[str]:
     return [*lines, CONSISTENCY_CAVEAT]
 
 
-def _table(rows: tuple[Row, ...]) -> list[str]:
+def _table(rows: tuple[Row, ...], realism: Realism | None) -> list[str]:
     cells = [["", *(title for title, _, _ in _COLUMNS)]]
     for row in rows:
         pairs = [_cell(getattr(row, field), digits) for _, field, digits in _COLUMNS]
         cells.append([_label(row), *(mean for mean, _ in pairs)])
         cells.append(["", *(ends for _, ends in pairs)])
+    if realism is not None:
+        cells[0].append("KID x 1000")
+        for number, one in enumerate(realism.rows):
+            cells[2 * number + 1].append(thousandfold(one.kid))
+            cells[2 * number + 2].append(brackets(one.kid, 2, 1000))
+        if realism.rows[0].frechet is not None:
+            cells[0].append("Frechet")
+            for number, one in enumerate(realism.rows):
+                cells[2 * number + 1].append(f"{one.frechet:.2f}")
+                cells[2 * number + 2].append("")
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()

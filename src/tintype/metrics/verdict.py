@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tintype.metrics.interval import Interval
-from tintype.metrics.scores import Comparison, Outcome
+from tintype.metrics.scores import Comparison, Outcome, Realism
 
 MINIMUM_FOR_VERDICT = 6
 """Fewest judged pictures for a decision: five of one sign would still give 2 / 2**5 = 6 % in a sign test."""
@@ -51,6 +51,37 @@ def verdict(
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
+def realism_verdict(realism: Realism, folds: int = 1) -> str:
+    """Where the pictures look more real than those of doing nothing, and a warning where they do not."""
+    kids = {row.name: row.kid for row in realism.rows}
+    sentences = []
+    for one in realism.against_reference:
+        where = f"at {strength_label(one, folds)}" if len(realism.against_reference) > 1 or one.strength != 1 else ""
+        size = f"{thousandfold(one.difference)} {brackets(one.difference, 2, 1000)}"
+        if one.outcome == "better":
+            clause = f"realism {where} is better than that of {one.baseline}: KID x 1000 differs by {size}"
+        else:
+            shown = "is no better" if one.outcome == "no better" else "is not shown to be better"
+            clause = (
+                f"warning: realism {where} {shown} than that of {one.baseline}: KID x 1000 is "
+                f"{thousandfold(kids[one.name])} against {thousandfold(kids[one.baseline])}, the difference {size}"
+            )
+        others = [
+            f"from that of {other.baseline} it differs by "
+            f"{thousandfold(other.difference)} {brackets(other.difference, 2, 1000)}"
+            for other in realism.against_runs
+            if other.name == one.name
+        ]
+        text = "; ".join([" ".join(clause.split()), *others])
+        sentences.append(f"{text[0].upper()}{text[1:]}.")
+    return " ".join(sentences)
+
+
+def thousandfold(interval: Interval) -> str:
+    """A KID as people read it, times 1,000."""
+    return f"{interval.mean * 1000:z.2f}"
+
+
 def strength_label(comparison: Comparison, folds: int = 1) -> str:
     """How to speak of the strength that a row of the model is shown at."""
     calibrated = comparison.name == "model, calibrated"
@@ -59,11 +90,11 @@ def strength_label(comparison: Comparison, folds: int = 1) -> str:
     return f"{'calibrated ' * calibrated}strength {comparison.strength:g}"
 
 
-def brackets(interval: Interval, digits: int) -> str:
+def brackets(interval: Interval, digits: int, times: float = 1) -> str:
     """The ends of an interval as people read them."""
     if interval.low is None or interval.high is None:
         return "[one picture]"
-    return f"[{interval.low:z.{digits}f}, {interval.high:z.{digits}f}]"
+    return f"[{interval.low * times:z.{digits}f}, {interval.high * times:z.{digits}f}]"
 
 
 def _clause(comparison: Comparison, judged: int, on: str) -> str:

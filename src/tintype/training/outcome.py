@@ -23,7 +23,7 @@ from tintype.recipe.schema import BACK, Direction
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.preview import make_card
 from tintype.training.rundir import write_text
-from tintype.training.scoring import draw_panels, score
+from tintype.training.scoring import Beside, draw_panels, score
 from tintype.training.trainer import Trainer
 
 _BASELINE_PICTURES = 2000
@@ -58,7 +58,7 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         model = Translator(run.model(suffix, "onnx"))
         back = Translator(run.model(f"_{BACK[direction]}", "onnx")) if suffix else None
         say.begin(f"scoring {part} pictures", None)
-        scores = score(model, back, data, part, size, progress=say.update)
+        scores = score(model, back, data, part, size, beside=Beside(data), progress=say.update)
         say.end()
         scores = dataclasses.replace(scores, panels=draw_panels(scores, model, back, data, part, size, run))
         card = card.model_copy(update={"scores": _summary(scores)})
