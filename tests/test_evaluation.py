@@ -341,7 +341,7 @@ def test_the_table_is_aligned_and_ends_with_the_verdict():
     assert {len(line) for line in table} == {len(header)}
     assert "PSNR, dB" in header
     assert table[1].startswith("model (strength 1)")
-    assert "size 32" in lines[1]
+    assert "size 32" in text
     assert lines[-1].startswith("The model is better")
 
 
@@ -510,6 +510,16 @@ def test_folds_have_baselines_of_their_own_and_strengths_of_their_own():
             assert mine.figures["mean chroma"] == theirs.figures["mean chroma"]
     assert "at the calibrated strength of each fold (0.38 on average), the model is better" in scores.verdict
     assert "model, calibrated (strength 0.38, mean of 2 folds)" in format_scores(scores)
+
+
+def test_further_figures_stand_in_rows_pictures_and_table():
+    measures = {"worst error": lambda output, truth: float(np.abs(output - truth).max())}
+    scores = evaluate(*make(colour_pictures(6)), measures=measures)
+    worst = [picture.figures["grey copy"].more["worst error"] for picture in scores.per_picture]
+    assert rows_of(scores)["grey copy"].more["worst error"].mean == pytest.approx(np.mean(worst))
+    assert scores.to_dict()["per_picture"][0]["grey copy"]["more"] == {"worst error": worst[0]}
+    assert Scores.from_dict(scores.to_dict()) == scores
+    assert any(line.endswith("worst error") for line in format_scores(scores).splitlines())
 
 
 def test_a_picture_of_two_folds_is_refused():

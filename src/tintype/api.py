@@ -13,6 +13,7 @@ from tintype.data.source import find_items
 from tintype.data.split import Split
 from tintype.errors import DataError, TintypeError, UsageError
 from tintype.inference.translator import Translator
+from tintype.metrics.realism import DEFAULT_FEATURES, Features, RealismBy, open_realism
 from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe
 from tintype.recipe.schema import BACK, Direction
@@ -47,6 +48,7 @@ def evaluate(
     direction: Direction | None = None,
     size: int | None = None,
     baselines: Iterable[str | Path] = (),
+    features: Features = DEFAULT_FEATURES,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Scores of a model beside the trivial baselines.
@@ -59,6 +61,8 @@ def evaluate(
         direction: Which one of a run that trained both; default: "ab", or that of a file.
         size: Side in pixels of the centre crop; default: as the recipe says.
         baselines: Other run folders or model files of the same task, judged on the same pictures at strength 1.
+        features: The network that realism is judged by: "caltech101", which comes with Tintype, "inception" or
+            "dinov2", whose weights are fetched once; or "none".
         progress: Called with the number of pictures done after each.
 
     Raises:
@@ -71,16 +75,20 @@ def evaluate(
     if len(models) > 1:
         if data is not None:
             raise UsageError("several models are judged on their own test pictures; leave out the folder of pictures")
-        return _evaluate_folds([Path(one) for one in models], direction, size, baselines, progress)
+        return _evaluate_folds(
+            [Path(one) for one in models], direction, size, baselines, open_realism(features), progress
+        )
     translator = Translator(models[0], direction)
     recipe, run = translator.card.recipe, RunDir(models[0])
     back = None
     if len(recipe.directions) > 1 and run.root.is_dir():
         back = Translator(run.root, BACK[translator.card.direction])
     size = size or recipe.evaluation.size or recipe.data.size
+    training: PictureSet | None
+    notes: list[str] = []
     if data is None:
         training = pictures = pictures_for_test(run)
-        split_name, notes = "test", []
+        split_name = "test"
     else:
         pictures, notes = _unseen(data, recipe, run, size)
         if len(recipe.directions) > 1 and back is None:
@@ -88,7 +96,7 @@ def evaluate(
         training, missing = _training_pictures(run)
         split_name, notes = "all of the folder", notes + missing * pictures.has_pairs
     runs, more = open_baselines(baselines, translator, set(pictures.hashes("test")))
-    beside = Beside(training, runs)
+    beside = Beside(training, runs, open_realism(features))
     scores = score(translator, back, pictures, "test", size, beside=beside, split_name=split_name, progress=progress)
     return scores.with_notes([*notes, *more])
 
@@ -98,6 +106,7 @@ def _evaluate_folds(
     direction: Direction | None,
     size: int | None,
     baselines: Iterable[str | Path],
+    realism: RealismBy | None,
     progress: Callable[[int], None] | None,
 ) -> Scores:
     translators = [Translator(one, direction) for one in models]
@@ -107,7 +116,7 @@ def _evaluate_folds(
     runs, more = open_baselines(baselines, translators[0], judged)
     recipe = translators[0].card.recipe
     size = size or recipe.evaluation.size or recipe.data.size
-    scores = score_folds(list(zip(translators, sets, strict=True)), size, runs=runs, progress=progress)
+    scores = score_folds(list(zip(translators, sets, strict=True)), size, runs=runs, realism=realism, progress=progress)
     return scores.with_notes([*notes, *more])
 
 

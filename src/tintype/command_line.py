@@ -16,6 +16,7 @@ from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
+from tintype.metrics.realism import DEFAULT_FEATURES, Features
 from tintype.metrics.scores import Consistency
 from tintype.metrics.table import consistency_lines
 
@@ -26,6 +27,7 @@ def evaluate_model(
     direction: str | None,
     size: int | None,
     baselines: list[Path],
+    features: str | None,
     json_file: Path | None,
 ) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
@@ -33,9 +35,12 @@ def evaluate_model(
     from tintype.evaluation import format_scores
 
     wanted = chosen_direction(direction)
+    network = one_of("--features", features or DEFAULT_FEATURES, get_args(Features))
     with Reporter() as say:
         say.begin("scoring pictures", None)
-        scores = api.evaluate(models, data, direction=wanted, size=size, baselines=baselines, progress=say.update)
+        scores = api.evaluate(
+            models, data, direction=wanted, size=size, baselines=baselines, features=network, progress=say.update
+        )
     text = json.dumps(scores.to_dict(), indent=1)
     if json_file is not None and str(json_file) == "-":
         print(text)  # noqa: T201

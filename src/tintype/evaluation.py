@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tintype.errors import DataError
-from tintype.judging import PicturePair, Rivals, Task
+from tintype.judging import Measure, PicturePair, Rivals, Task
 from tintype.metrics.baselines import BaselineConstants, fit_baselines
 from tintype.metrics.colour import mean_chroma
 from tintype.metrics.fidelity import psnr
@@ -86,6 +86,7 @@ def evaluate(
     nearest: NearestPicture | None = None,
     runs: Mapping[str, Translator] | None = None,
     realism: RealismBy | None = None,
+    measures: Mapping[str, Measure] | None = None,
     protocol: dict[str, Any] | None = None,
     strengths: Sequence[float] | None = None,
     resamples: int = 2000,
@@ -104,6 +105,7 @@ def evaluate(
         nearest: Finds pictures of the training set; without it that baseline is missing.
         runs: Other models by the name of their row, judged on the same pictures at strength 1.
         realism: What realism is judged by; without it that is left out.
+        measures: Further figures by name, which must say all that they depend on.
         protocol: How the pictures were made (plain JSON data: size, crop, resize kernel, split, split digest), kept in
             the scores beside what is decided here.
         strengths: Strengths of colour to judge, the one that is used by default first; default: 1 and, where it
@@ -119,6 +121,7 @@ def evaluate(
         [Fold(translator, pictures, baselines, nearest)],
         runs=runs,
         realism=realism,
+        measures=measures,
         protocol=protocol,
         strengths=strengths,
         resamples=resamples,
@@ -132,6 +135,7 @@ def evaluate_folds(
     *,
     runs: Mapping[str, Translator] | None = None,
     realism: RealismBy | None = None,
+    measures: Mapping[str, Measure] | None = None,
     protocol: dict[str, Any] | None = None,
     strengths: Sequence[float] | None = None,
     resamples: int = 2000,
@@ -147,6 +151,7 @@ def evaluate_folds(
         folds: At least one; all of one task.
         runs: See `evaluate`.
         realism: See `evaluate`.
+        measures: See `evaluate`.
         protocol: See `evaluate`.
         strengths: See `evaluate`; the same for all models.
         resamples: See `evaluate`.
@@ -160,7 +165,7 @@ def evaluate_folds(
     models = _rows_of_models([fold.translator for fold in folds], strengths)
     judged: dict[str, Judged] = {}
     for number, fold in enumerate(folds):
-        task = Task(fold.translator, realism.network if realism else None)
+        task = Task(fold.translator, realism.network if realism else None, measures or {})
         rivals = Rivals(fold.baselines or fold.translator.card.baselines, fold.nearest, runs)
         own = {name: values[number] for name, values in models.items()}
         for picture in fold.pictures:

@@ -5,8 +5,9 @@ What is measured is what is shipped: every picture goes through the `Translator`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -22,6 +23,10 @@ from tintype.metrics.summary import COLOURED_THRESHOLD, DIAL, Judged
 
 if TYPE_CHECKING:
     from tintype.inference.translator import Translator
+
+
+Measure = Callable[[np.ndarray, np.ndarray], float]
+"""A figure of an output and its truth, `h w 3` each."""
 
 
 class PicturePair(Protocol):
@@ -64,10 +69,17 @@ class Task:
     Args:
         translator: The model.
         network: Gives the features that realism is judged by; None leaves them out.
+        measures: Further figures of an output and its truth, by name.
     """
 
-    def __init__(self, translator: Translator, network: FeatureNetwork | None = None) -> None:
-        self.translator, self.codec, self._network = translator, translator.codec, network
+    def __init__(
+        self,
+        translator: Translator,
+        network: FeatureNetwork | None = None,
+        measures: Mapping[str, Measure] = MappingProxyType({}),
+    ) -> None:
+        self.translator, self.codec = translator, translator.codec
+        self._network, self._measures = network, measures
         self.colourises = translator.codec.colourises
         self.reference = "grey copy" if self.colourises else "identity"
 
@@ -93,6 +105,7 @@ class Task:
                 ssim=ssim(output, target),
                 ciede2000=ciede2000(output, target),
                 colourfulness=colourfulness(output),
+                more={title: measure(output, target) for title, measure in self._measures.items()},
             )
             for name, output in outputs.items()
         }

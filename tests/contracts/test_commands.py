@@ -18,7 +18,7 @@ COMMANDS = {
         *("--statistics", "--hdu", "--plane", "--stretch", "--flux", "--page", "--other-pages", "--pyramid"),
         *("--uncertainty", "--seed", "--isolate", "--time-limit", "--max-pixels"),
     ],
-    "evaluate": ["--model", "-m", "--baseline", "--data", "--direction", "--size", "--json"],
+    "evaluate": ["--model", "-m", "--baseline", "--features", "--data", "--direction", "--size", "--json"],
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out", "--direction"],
     "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],

@@ -8,13 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import Comparison, Outcome, Realism, RealismRow
 from tintype.metrics.verdict import MINIMUM_FOR_VERDICT
+
+Features = Literal["caltech101", "inception", "dinov2", "none"]
+"""Networks that realism may be judged by, and no realism."""
+
+DEFAULT_FEATURES: Features = "none"
 
 
 class FeatureNetwork(Protocol):
@@ -97,3 +102,19 @@ def _outcome(difference: Interval) -> Outcome:
     if difference.high < 0:
         return "better"
     return "no better" if difference.low > 0 or difference.low == difference.high == 0 else "undecided"
+
+
+def open_realism(features: Features) -> RealismBy | None:
+    """What realism is judged by; None for "none".
+
+    Raises:
+        TintypeError: The weights are not there and cannot be fetched.
+    """
+    if features == "none":
+        return None
+    from tintype.metrics.distribution import fid, paired_kid, paired_kid_difference
+    from tintype.metrics.features import open_features
+
+    return RealismBy(
+        open_features(features), paired_kid, paired_kid_difference, None if features == "caltech101" else fid
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -39,12 +39,13 @@ Outcome = Literal["better", "undecided", "no better"]
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is measured on one output against its truth."""
+    """What is measured on one output against its truth; `more` by name, which says all that a figure depends on."""
 
     psnr: float
     ssim: float
     ciede2000: float
     colourfulness: float
+    more: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class Row:
     is their mean, and `strengths` holds them all. `colourfulness_difference` is output minus truth;
     `colourfulness_ratio` compares the means, None where the truth has no colour at all. `gain` is the mean over
     pictures of the gain in PSNR over the reference, `pooled_gain` the gain of the squared errors of all pictures
-    pooled; both in dB.
+    pooled; both in dB. `more` holds further figures by name.
     """
 
     name: str
@@ -80,6 +81,7 @@ class Row:
     gain: Interval
     pooled_gain: float
     strengths: tuple[float, ...] = ()
+    more: dict[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,8 @@ class Scores:
         """Plain data for JSON; in `per_picture` the figures of each contender stand beside the picture's name."""
         data = TypeAdapter(Scores).dump_python(self, mode="json")
         for picture in data["per_picture"]:
-            picture.update(picture.pop("figures"))
+            for name, figures in picture.pop("figures").items():
+                picture[name] = {key: value for key, value in figures.items() if key != "more" or value}
         return data
 
     @classmethod

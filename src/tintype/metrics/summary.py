@@ -180,6 +180,7 @@ def _row(
         gain=interval([mine - other for mine, other in zip(decibels, reference_decibels, strict=True)]),
         pooled_gain=_pooled(decibels) - _pooled(reference_decibels),
         strengths=strengths if len(set(strengths)) > 1 else (),
+        more={title: interval([f.more[title] for f in own]) for title in own[0].more},
     )
 
 

@@ -28,10 +28,11 @@ def format_scores(scores: Scores) -> str:
         f"{scores.pictures} picture{'s' * (scores.pictures != 1)}; in brackets: 95 % bootstrap intervals over pictures"
     ]
     if scores.per_picture:
-        lines[0] = (
+        head = (
             f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); gain over "
             f"{scores.reference}, mean over pictures and pooled; in brackets: 95 % bootstrap intervals over pictures"
         )
+        lines = textwrap.wrap(head, _WIDTH)
     protocol = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items())
     lines += textwrap.wrap(f"protocol: {protocol}", _WIDTH, break_on_hyphens=False, subsequent_indent="  ")
     if scores.rows:
@@ -72,21 +73,25 @@ def _table(rows: tuple[Row, ...], realism: Realism | None) -> list[str]:
         pairs = [_cell(getattr(row, field), digits) for _, field, digits in _COLUMNS]
         cells.append([_label(row), *(mean for mean, _ in pairs)])
         cells.append(["", *(ends for _, ends in pairs)])
+    for title in rows[0].more:
+        _add(cells, title, [_cell(row.more[title], 3) for row in rows])
     if realism is not None:
-        cells[0].append("KID x 1000")
-        for number, one in enumerate(realism.rows):
-            cells[2 * number + 1].append(thousandfold(one.kid))
-            cells[2 * number + 2].append(brackets(one.kid, 2, 1000))
+        kids = [(thousandfold(one.kid), brackets(one.kid, 2, 1000)) for one in realism.rows]
+        _add(cells, "KID x 1000", kids)
         if realism.rows[0].frechet is not None:
-            cells[0].append("Frechet")
-            for number, one in enumerate(realism.rows):
-                cells[2 * number + 1].append(f"{one.frechet:.2f}")
-                cells[2 * number + 2].append("")
+            _add(cells, "Frechet", [_cell(one.frechet, 2) for one in realism.rows])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     return [
         "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
         for line in cells
     ]
+
+
+def _add(cells: list[list[str]], title: str, pairs: list[tuple[str, str]]) -> None:
+    """One more column."""
+    column = [title, *(cell for pair in pairs for cell in pair)]
+    for line, cell in zip(cells, column, strict=True):
+        line.append(cell)
 
 
 def _label(row: Row) -> str:
