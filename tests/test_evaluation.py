@@ -446,7 +446,7 @@ def test_realism_is_judged_on_the_very_pictures_that_were_scored():
         ("model", "grey copy", "better"),
         ("model, calibrated", "grey copy", "better"),
     ]
-    assert "Realism at strength 1 is better than that of grey copy: KID x 1000 differs by -" in scores.verdict
+    assert "Realism at strength 1 is better than that of grey copy: KID x 1000 is lower by " in scores.verdict
     text = format_scores(scores)
     assert "KID x 1000" in text and by.network.protocol in text
     assert Scores.from_dict(json.loads(json.dumps(scores.to_dict()))) == scores

@@ -189,7 +189,7 @@ def evaluate_folds(
         )
     if realism is not None and scores.realism is None:
         notes.append(f"Realism is not judged on fewer than {MINIMUM_FOR_VERDICT} pictures.")
-    elif realism is not None and realism.frechet is not None and len(judged) < FRECHET_PICTURES:
+    elif realism and realism.frechet and scores.realism and scores.realism.pictures < FRECHET_PICTURES:
         notes.append(
             f"The Frechet distance is biased upwards for fewer than {FRECHET_PICTURES:,} pictures and grows as they "
             "get fewer: compare it with none but those of the same count, and rather go by KID."

@@ -6,7 +6,7 @@ import textwrap
 
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import CONSISTENCY_CAVEAT, CONSISTENCY_LABELS, Consistency, Likeness, Realism, Row, Scores
-from tintype.metrics.verdict import brackets, thousandfold
+from tintype.metrics.verdict import brackets, kid_digits, thousandfold
 
 _WIDTH = 120
 
@@ -30,7 +30,7 @@ def format_scores(scores: Scores) -> str:
     if scores.per_picture:
         head = (
             f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); gain over "
-            f"{scores.reference}, mean over pictures and pooled; in brackets: 95 % bootstrap intervals over pictures"
+            f"{scores.reference}, mean and pooled; in brackets: 95 % bootstrap intervals over pictures"
         )
         lines = textwrap.wrap(head, _WIDTH)
     protocol = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items())
@@ -76,8 +76,8 @@ def _table(rows: tuple[Row, ...], realism: Realism | None) -> list[str]:
     for title in rows[0].more:
         _add(cells, title, [_cell(row.more[title], 3) for row in rows])
     if realism is not None:
-        kids = [(thousandfold(one.kid), brackets(one.kid, 2, 1000)) for one in realism.rows]
-        _add(cells, "KID x 1000", kids)
+        digits = kid_digits(realism)
+        _add(cells, "KID x 1000", [_cell(thousandfold(one.kid), digits) for one in realism.rows])
         if realism.rows[0].frechet is not None:
             _add(cells, "Frechet", [_cell(one.frechet, 2) for one in realism.rows])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

@@ -53,33 +53,48 @@ def verdict(
 
 def realism_verdict(realism: Realism, folds: int = 1) -> str:
     """Where the pictures look more real than those of doing nothing, and a warning where they do not."""
-    kids = {row.name: row.kid for row in realism.rows}
+    digits = kid_digits(realism)
+    kids = {row.name: thousandfold(row.kid).mean for row in realism.rows}
     sentences = []
     for one in realism.against_reference:
-        where = f"at {strength_label(one, folds)}" if len(realism.against_reference) > 1 or one.strength != 1 else ""
-        size = f"{thousandfold(one.difference)} {brackets(one.difference, 2, 1000)}"
+        several = len(realism.against_reference) > 1 or one.strength != 1
+        where = f" at {strength_label(one, folds)}" if several else ""
         if one.outcome == "better":
-            clause = f"realism {where} is better than that of {one.baseline}: KID x 1000 differs by {size}"
+            text = f"Realism{where} is better than that of {one.baseline}: KID x 1000 is {_change(one, digits)}"
         else:
             shown = "is no better" if one.outcome == "no better" else "is not shown to be better"
-            clause = (
-                f"warning: realism {where} {shown} than that of {one.baseline}: KID x 1000 is "
-                f"{thousandfold(kids[one.name])} against {thousandfold(kids[one.baseline])}, the difference {size}"
+            text = (
+                f"Warning: realism{where} {shown} than that of {one.baseline}: KID x 1000 is "
+                f"{kids[one.name]:z.{digits}f} against {kids[one.baseline]:z.{digits}f}, {_change(one, digits)}"
             )
         others = [
-            f"from that of {other.baseline} it differs by "
-            f"{thousandfold(other.difference)} {brackets(other.difference, 2, 1000)}"
+            f"; beside {other.baseline} it is {_change(other, digits)}"
             for other in realism.against_runs
             if other.name == one.name
         ]
-        text = "; ".join([" ".join(clause.split()), *others])
-        sentences.append(f"{text[0].upper()}{text[1:]}.")
+        sentences.append("".join([text, *others, "."]))
     return " ".join(sentences)
 
 
-def thousandfold(interval: Interval) -> str:
+def kid_digits(realism: Realism) -> int:
+    """Decimals for KID times 1,000, which is of another size with every network."""
+    largest = max(abs(thousandfold(row.kid).mean) for row in realism.rows)
+    return 0 if largest >= 1000 else 1 if largest >= 100 else 2
+
+
+def thousandfold(interval: Interval) -> Interval:
     """A KID as people read it, times 1,000."""
-    return f"{interval.mean * 1000:z.2f}"
+    low, high = (None if end is None else 1000 * end for end in (interval.low, interval.high))
+    return Interval(1000 * interval.mean, low, high)
+
+
+def _change(comparison: Comparison, digits: int) -> str:
+    """By how much a KID is lower or higher than another one."""
+    difference = thousandfold(comparison.difference)
+    if difference.mean > 0:
+        return f"higher by {difference.mean:z.{digits}f} {brackets(difference, digits)}"
+    difference = _turned(difference)
+    return f"lower by {difference.mean:z.{digits}f} {brackets(difference, digits)}"
 
 
 def strength_label(comparison: Comparison, folds: int = 1) -> str:
@@ -90,11 +105,11 @@ def strength_label(comparison: Comparison, folds: int = 1) -> str:
     return f"{'calibrated ' * calibrated}strength {comparison.strength:g}"
 
 
-def brackets(interval: Interval, digits: int, times: float = 1) -> str:
+def brackets(interval: Interval, digits: int) -> str:
     """The ends of an interval as people read them."""
     if interval.low is None or interval.high is None:
         return "[one picture]"
-    return f"[{interval.low * times:z.{digits}f}, {interval.high * times:z.{digits}f}]"
+    return f"[{interval.low:z.{digits}f}, {interval.high:z.{digits}f}]"
 
 
 def _clause(comparison: Comparison, judged: int, on: str) -> str:
@@ -113,15 +128,14 @@ def _run_clause(comparison: Comparison) -> str:
     if comparison.outcome == "better":
         return f"it is better than {comparison.baseline} by {_decibels(comparison.difference)}"
     if comparison.outcome == "no better":
-        return f"no better than {comparison.baseline}: {_lead(comparison)}"
+        return f"it is no better than {comparison.baseline}: {_lead(comparison)}"
     size = _decibels(comparison.difference)
     return f"it is undecided whether it beats {comparison.baseline} (the difference is {size})"
 
 
 def _lead(comparison: Comparison) -> str:
     """By how much the other one wins, or that neither does."""
-    difference = comparison.difference
-    lead = Interval(-difference.mean, _negative(difference.high), _negative(difference.low))
+    lead = _turned(comparison.difference)
     ahead = round(lead.mean, 2) > 0
     win = f"{comparison.baseline} beats it by" if ahead else f"its difference from {comparison.baseline} is"
     return f"{win} {_decibels(lead)}"
@@ -131,5 +145,7 @@ def _decibels(difference: Interval) -> str:
     return f"{difference.mean:z.2f} dB{'' if difference.low is None else f' {brackets(difference, 2)}'}"
 
 
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
+def _turned(interval: Interval) -> Interval:
+    """The interval of the opposite difference."""
+    low, high = (None if end is None else -end for end in (interval.high, interval.low))
+    return Interval(-interval.mean, low, high)
