@@ -58,6 +58,23 @@ def test_runs_that_are_no_folds_are_refused_with_the_field(
         tintype.evaluate(folds, picture_set)
 
 
+def test_another_cross_validation_of_the_same_split_is_one_baseline(
+    folds: list[Path], picture_set: Path, tmp_path: Path
+) -> None:
+    others = [
+        train(tmp_path / f"l1-{i}", picture_set, "data.split.folds=3", f"data.split.fold={i}", "optimiser.lr=0.01")
+        for i in range(3)
+    ]
+    scores = tintype.evaluate(folds, baselines=others[::-1])
+    alone = tintype.evaluate(others)
+    assert scores.rows[-1].name == "run l1"
+    assert scores.rows[-1].psnr == alone.rows[0].psnr
+    assert scores.notes == ()
+    require_comparable(scores, alone)
+    with pytest.raises(UsageError, match="of these 12 pictures or was chosen by them"):
+        tintype.evaluate(folds, baselines=others[:2])
+
+
 def test_another_run_of_the_same_split_is_a_baseline(folds: list[Path], picture_set: Path, tmp_path: Path) -> None:
     other = train(tmp_path / "l1", picture_set, "data.split.folds=3", "data.split.fold=0", "optimiser.lr=0.01")
     scores = tintype.evaluate(folds[0], baselines=[other])

@@ -21,6 +21,7 @@ from tintype.report import write_report
 from tintype.training.held_out import (
     combined_digest,
     open_baselines,
+    open_baselines_of_folds,
     own_pictures,
     pictures_for_test,
     require_folds,
@@ -60,7 +61,8 @@ def evaluate(
             them that the run has not seen are scored. Default: the test pictures of the run folder.
         direction: Which one of a run that trained both; default: "ab", or that of a file.
         size: Side in pixels of the centre crop; default: as the recipe says.
-        baselines: Other run folders or model files of the same task, judged on the same pictures at strength 1.
+        baselines: Other run folders or model files of the same task, judged on the same pictures at strength 1; beside
+            a cross-validation also the runs of another one, which then are one baseline.
         features: The network that realism is judged by: "caltech101", which comes with Tintype, "inception" or
             "dinov2", whose weights are fetched once; or "none".
         progress: Called with the number of pictures done after each.
@@ -112,11 +114,12 @@ def _evaluate_folds(
     translators = [Translator(one, direction) for one in models]
     sets = [pictures_for_test(RunDir(one)) for one in models]
     notes = require_folds(models, [translator.card for translator in translators], sets)
-    judged = {content for data in sets for content in data.hashes("test")}
-    runs, more = open_baselines(baselines, translators[0], judged)
+    runs, more = open_baselines_of_folds(baselines, translators, sets)
     recipe = translators[0].card.recipe
     size = size or recipe.evaluation.size or recipe.data.size
-    scores = score_folds(list(zip(translators, sets, strict=True)), size, runs=runs, realism=realism, progress=progress)
+    beside = [Beside(data, others) for data, others in zip(sets, runs, strict=True)]
+    folds = list(zip(translators, beside, sets, strict=True))
+    scores = score_folds(folds, size, realism=realism, progress=progress)
     return scores.with_notes([*notes, *more])
 
 

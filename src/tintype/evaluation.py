@@ -8,7 +8,7 @@ judged in `judging.py`, all of them are summed up in `metrics/summary.py`; drawi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -60,12 +60,14 @@ class Fold:
         pictures: Taken one at a time.
         baselines: Constants of the training set; default: those of the model's card.
         nearest: Finds pictures of the training set.
+        runs: Other models by the name of their row; the same names in all folds.
     """
 
     translator: Translator
     pictures: Iterable[PicturePair]
     baselines: BaselineConstants | None = None
     nearest: NearestPicture | None = None
+    runs: Mapping[str, Translator] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +120,7 @@ def evaluate(
         DataError: There are no pictures, or two have one name.
     """
     return evaluate_folds(
-        [Fold(translator, pictures, baselines, nearest)],
-        runs=runs,
+        [Fold(translator, pictures, baselines, nearest, runs or {})],
         realism=realism,
         measures=measures,
         protocol=protocol,
@@ -133,7 +134,6 @@ def evaluate(
 def evaluate_folds(
     folds: Sequence[Fold],
     *,
-    runs: Mapping[str, Translator] | None = None,
     realism: RealismBy | None = None,
     measures: Mapping[str, Measure] | None = None,
     protocol: dict[str, Any] | None = None,
@@ -149,7 +149,6 @@ def evaluate_folds(
 
     Args:
         folds: At least one; all of one task.
-        runs: See `evaluate`.
         realism: See `evaluate`.
         measures: See `evaluate`.
         protocol: See `evaluate`.
@@ -161,12 +160,11 @@ def evaluate_folds(
     Raises:
         DataError: There are no pictures, or two have one name.
     """
-    runs = runs or {}
     models = _rows_of_models([fold.translator for fold in folds], strengths)
     judged: dict[str, Judged] = {}
     for number, fold in enumerate(folds):
         task = Task(fold.translator, realism.network if realism else None, measures or {})
-        rivals = Rivals(fold.baselines or fold.translator.card.baselines, fold.nearest, runs)
+        rivals = Rivals(fold.baselines or fold.translator.card.baselines, fold.nearest, fold.runs)
         own = {name: values[number] for name, values in models.items()}
         for picture in fold.pictures:
             if picture.name in judged:
@@ -178,7 +176,7 @@ def evaluate_folds(
         raise DataError(
             "evaluation: no pictures to judge, at least one is needed: name a folder or split that has some"
         )
-    contenders = Contenders(models, tuple(runs), task.reference, task.colourises)
+    contenders = Contenders(models, tuple(folds[0].runs), task.reference, task.colourises)
     scores = summarise(
         tuple(judged.values()), contenders, protocol or {}, resamples=resamples, seed=seed, realism=realism
     )

@@ -29,12 +29,14 @@ def format_scores(scores: Scores) -> str:
     ]
     if scores.per_picture:
         head = (
-            f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); gain over "
+            f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); gain: over "
             f"{scores.reference}, mean and pooled; in brackets: 95 % bootstrap intervals over pictures"
         )
         lines = textwrap.wrap(head, _WIDTH)
-    protocol = ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items())
-    lines += textwrap.wrap(f"protocol: {protocol}", _WIDTH, break_on_hyphens=False, subsequent_indent="  ")
+    entries = [f"{key.replace('_', ' ')} {value}".replace(" ", "\xa0") for key, value in scores.protocol.items()]
+    text = f"protocol: {', '.join(entries)}"  # broken between entries only
+    wrapped = textwrap.wrap(text, _WIDTH, break_on_hyphens=False, break_long_words=False, subsequent_indent="  ")
+    lines += [line.replace("\xa0", " ") for line in wrapped]
     if scores.rows:
         lines += ["", *_table(scores.rows, scores.realism), ""]
     if scores.realism is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -123,6 +124,45 @@ def open_baselines(
             notes.append(f"{name} learnt from pictures turned grey by {theirs}, and is given grey by {ours} here.")
         opened[name] = other
     return opened, notes
+
+
+def open_baselines_of_folds(
+    runs: Iterable[str | Path], translators: Sequence[Translator], data: Sequence[PictureSet]
+) -> tuple[list[dict[str, Translator]], list[str]]:
+    """Other runs to judge a cross-validation beside: those of another one of the same split, or runs apart from it.
+
+    Args:
+        runs: One run folder for each fold, in any order; or run folders and model files that have seen none of the
+            pictures.
+        translators: The models that are judged.
+        data: Their sets.
+
+    Returns:
+        For each fold other models by the name of their row, and sentences for those who read the scores.
+
+    Raises:
+        ModelFileError: One is missing or damaged.
+        UsageError: One has seen these pictures, or has another task.
+    """
+    folders = [Path(run) for run in runs]
+    by_split = {split[0].digest: one for one in folders if (split := RunDir(one).read_split())}
+    of_folds = [by_split.get(one.split.digest) for one in data]
+    partners = [one for one in of_folds if one is not None]
+    if len(partners) < len(data) or len(folders) > len(data):
+        judged = {content for one in data for content in one.hashes("test")}
+        opened, notes = open_baselines(folders, translators[0], judged)
+        return [opened] * len(data), notes
+    opened_each, notes = [], []
+    for partner, translator, one in zip(partners, translators, data, strict=True):
+        opened, notes = open_baselines([partner], translator, set(one.hashes("test")))
+        opened_each.append({_common_name(partners): other for other in opened.values()})
+    return opened_each, notes
+
+
+def _common_name(runs: Sequence[Path]) -> str:
+    """What a row of several runs is called: by how their names begin, or else by their recipe."""
+    shared = os.path.commonprefix([run.resolve().name for run in runs]).rstrip("-_.,= ")  # noqa: RUF071  by letters
+    return f"run {shared or load_recipe(RunDir(runs[0]).recipe_file).name}"
 
 
 def combined_digest(parts: Iterable[str]) -> str:

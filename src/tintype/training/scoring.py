@@ -93,19 +93,17 @@ def score(
 
 
 def score_folds(
-    folds: Sequence[tuple[Translator, PictureSet]],
+    folds: Sequence[tuple[Translator, Beside, PictureSet]],
     size: int,
     *,
-    runs: Mapping[str, Translator],
     realism: RealismBy | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Scores of the models of a cross-validation, each on its own test pictures, as one.
 
     Args:
-        folds: Each model of one direction with its set, which has pairs.
+        folds: Each model of one direction, what it is judged beside, and its set, which has pairs.
         size: Side in pixels of the centre crop.
-        runs: Other models by the name of their row.
         realism: What realism is judged by; None leaves it out.
         progress: Called with the number of pictures done after each.
 
@@ -113,10 +111,12 @@ def score_folds(
         DataError: There are no pictures.
     """
     return evaluate_folds(
-        [Fold(model, data.pictures("test", size), nearest=_nearest(model, data, size)) for model, data in folds],
-        runs=runs,
+        [
+            Fold(model, data.pictures("test", size), nearest=_nearest(model, beside.training, size), runs=beside.runs)
+            for model, beside, data in folds
+        ],
         realism=realism,
-        protocol=_protocol([data for _, data in folds], "test", size, f"test parts of {len(folds)} folds"),
+        protocol=_protocol([data for _, _, data in folds], "test", size, f"test parts of {len(folds)} folds"),
         progress=progress,
     )
 
