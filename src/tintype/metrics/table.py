@@ -29,8 +29,8 @@ def format_scores(scores: Scores) -> str:
     ]
     if scores.per_picture:
         head = (
-            f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); gain: over "
-            f"{scores.reference}, mean and pooled; in brackets: 95 % bootstrap intervals over pictures"
+            f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); gain: "
+            f"over {scores.reference}, mean and pooled; in brackets: 95 % bootstrap intervals over pictures"
         )
         lines = textwrap.wrap(head, _WIDTH)
     entries = [f"{key.replace('_', ' ')} {value}".replace(" ", "\xa0") for key, value in scores.protocol.items()]
