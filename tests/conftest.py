@@ -18,6 +18,16 @@ from tintype.image.file import write_image
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say aloud, however quiet pytest is, which tests were skipped for want of a browser or a GPU."""
+    for marker, lack in (("browser", "Chromium"), ("gpu", "a CUDA device")):
+        skipped = [one for one in terminalreporter.stats.get("skipped", []) if marker in one.keywords]
+        if skipped:
+            terminalreporter.write_line(
+                f"NOT RUN for want of {lack}: {len(skipped)} tests marked {marker}", yellow=True
+            )
+
+
 @pytest.fixture(autouse=True, scope="session")
 def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keep decoded pictures out of the user's cache; subprocesses inherit the setting."""

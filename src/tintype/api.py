@@ -92,7 +92,7 @@ def evaluate(
         training = pictures = pictures_for_test(run)
         split_name = "test"
     else:
-        pictures, notes = _unseen(data, recipe, run, size)
+        pictures, notes = unseen_pictures(recipe, run, data, size)
         if len(recipe.directions) > 1 and back is None:
             notes.append("cycle not judged: that takes the run folder, which holds both directions")
         training, missing = _training_pictures(run)
@@ -123,8 +123,18 @@ def _evaluate_folds(
     return scores.with_notes([*notes, *more])
 
 
-def _unseen(data: str | Path, recipe: Recipe, run: RunDir, size: int) -> tuple[PictureSet, list[str]]:
-    """The pictures of a folder that the run has not seen, as a set that has them all for test; and notes on it."""
+def unseen_pictures(recipe: Recipe, run: RunDir, data: str | Path, size: int) -> tuple[PictureSet, list[str]]:
+    """The pictures of a folder that a run has not seen, all of them as test pictures, and what a user must know of it.
+
+    Args:
+        recipe: Of the model.
+        run: Its run folder; one that is not there has no record of what was seen, which the notes say.
+        data: Folder of pictures laid out as the recipe says.
+        size: Side in pixels that they are wanted at.
+
+    Raises:
+        DataError: There are no pictures, or all of them were trained on.
+    """
     changes: dict[str, object] = {"path": str(data), "size": size, "load_size": None}
     if "path_b" in type(recipe.data).model_fields:
         changes["path_b"] = ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from tintype.cli_groups import JsonFlag, data_app, recipe_app
 from tintype.errors import MissingExtraError, TintypeError
 
 app = typer.Typer(
@@ -19,8 +19,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-recipe_app = typer.Typer(help="Built-in recipes and the fields of a recipe.", no_args_is_help=True)
-data_app = typer.Typer(help="Fetch sets of pictures, and look at them before training.", no_args_is_help=True)
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(data_app, name="data")
 
@@ -28,7 +26,6 @@ Model = Annotated[Path, typer.Option("--model", "-m", help="A run folder, a .onn
 Direction = Annotated[
     str | None, typer.Option(metavar="ab|ba", help="Which one of a run that trained both; default: ab.")
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 
 def main() -> None:
@@ -214,6 +211,63 @@ def report(
 
 
 @app.command()
+def blind(
+    inputs: Annotated[
+        list[Path] | None, typer.Argument(help="The model, where --model is not given; with --score: files of answers.")
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Pictures to show; default: the run's own test pictures. Seen ones are left out."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="The page to write; default: blind.html.")] = None,
+    direction: Direction = None,
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Side in pixels of the pictures; default: as scored.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Pictures that count; half of them are real.")] = 40,
+    practice: Annotated[int, typer.Option(help="Practice rounds before, with other pictures.")] = 6,
+    controls: Annotated[
+        float, typer.Option(metavar="FRACTION", help="How many of those that are not real are controls.")
+    ] = 0.2,
+    exposure: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Show each picture for so long; default: until the answer.")
+    ] = None,
+    strength: Annotated[float, typer.Option(help="Factor on predicted chroma.")] = 1.0,
+    seed: Annotated[int, typer.Option(help="Decides which pictures are shown, and as what.")] = 0,
+    score: Annotated[bool, typer.Option("--score", help="Score the answers of one or several persons.")] = False,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="With --score: also write this file; - for standard output.")
+    ] = None,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="With --score: also write a line for each picture to this file.")
+    ] = None,
+) -> None:
+    """Make a page on which people tell real pictures from generated ones, and score what they answered."""
+    from tintype import command_blind
+
+    if score:
+        command_blind.score(inputs or [], json_file, csv_file)
+    else:
+        command_blind.make(
+            inputs or [],
+            model,
+            data=data,
+            out=out or Path("blind.html"),
+            direction=direction,
+            size=size,
+            count=count,
+            practice=practice,
+            controls=controls,
+            exposure=exposure,
+            strength=strength,
+            seed=seed,
+        )
+
+
+@app.command()
 def export(
     model: Annotated[Path, typer.Argument(help="A run folder or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
@@ -256,85 +310,6 @@ def inspect(
     from tintype.command_line import inspect_file
 
     inspect_file(file, direction, as_json)
-
-
-@recipe_app.command("list")
-def recipe_list() -> None:
-    """List the built-in recipes."""
-    from tintype.recipe import load_recipe, preset_names
-
-    names = preset_names()
-    for name in names:
-        typer.echo(f"{name:<{max(map(len, names))}}  {load_recipe(name).description}")
-
-
-@recipe_app.command("show")
-def recipe_show(
-    recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or a YAML file.")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="section.field=value")] = None,
-) -> None:
-    """Print a recipe with every field written out."""
-    from tintype.recipe import dump_recipe, load_recipe
-
-    typer.echo(dump_recipe(load_recipe(recipe, overrides or [])), nl=False)
-
-
-@recipe_app.command("schema")
-def recipe_schema() -> None:
-    """Print the JSON schema of a recipe: every field with its meaning, type and default."""
-    from tintype.recipe import Recipe
-
-    typer.echo(json.dumps(Recipe.model_json_schema(), indent=1))
-
-
-@data_app.command("check")
-def data_check(
-    folder: Annotated[Path, typer.Argument(help="Folder of pictures, or an .npz file of them.")],
-    kind: Annotated[
-        str | None, typer.Option(help="colour, folders, side_by_side or unpaired; default: found out.")
-    ] = None,
-    sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of sources and targets.")] = None,
-    as_json: JsonFlag = False,
-) -> None:
-    """Say what is in a folder of pictures, and what is wrong with it."""
-    from tintype.command_line import check_data
-
-    check_data(folder, kind, sheet, as_json)
-
-
-@data_app.command("get")
-def data_get(
-    name: Annotated[str | None, typer.Argument(help="Name of a public set, as --list gives it.")] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder that becomes the set; default: data/NAME.")] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Leave what was downloaded in the folder OUT.download.")] = False,
-    list_sets: Annotated[bool, typer.Option("--list", help="List the sets and fetch none.")] = False,
-) -> None:
-    """Download a public set of pictures, ready to train on; a broken-off download goes on where it stopped."""
-    from tintype.command_line import get_data, list_public_sets
-
-    if list_sets:
-        list_public_sets()
-    else:
-        get_data(name, out, keep)
-
-
-@data_app.command("prepare")
-def data_prepare(
-    source: Annotated[str, typer.Argument(help="Folder of pictures, or an .npz file of them.")],
-    out: Annotated[Path, typer.Option(help="Folder to make, or an .npz file.")],
-    source_b: Annotated[str | None, typer.Option("--b", help="Second domain, for unpaired training.")] = None,
-    size: Annotated[int, typer.Option(min=16, max=8192, help="Shorter side in pixels.")] = 256,
-    crop: Annotated[bool, typer.Option("--crop", help="Cut the centre square; an .npz file needs that.")] = False,
-    picture_format: Annotated[
-        str | None, typer.Option("--format", help="png (lossless, the default) or jpg (a quarter of its size).")
-    ] = None,
-    validation: Annotated[float, typer.Option(min=0, max=1, help="Fraction for val.")] = 0.15,
-    test: Annotated[float, typer.Option(min=0, max=1, help="Fraction for test.")] = 0.2,
-) -> None:
-    """Reduce pictures and divide them into train, val and test."""
-    from tintype.command_line import prepare_data
-
-    raise typer.Exit(prepare_data(source, out, source_b, size, crop, picture_format, validation, test))
 
 
 def _version(wanted: bool) -> None:

@@ -19,6 +19,10 @@ COMMANDS = {
         *("--uncertainty", "--seed", "--isolate", "--time-limit", "--max-pixels"),
     ],
     "evaluate": ["--model", "-m", "--baseline", "--features", "--data", "--direction", "--size", "--json"],
+    "blind": [
+        *("INPUTS", "--model", "-m", "--data", "--out", "--direction", "--size", "--count", "--practice", "--controls"),
+        *("--exposure", "--strength", "--seed", "--score", "--json", "--csv"),
+    ],
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out", "--direction"],
     "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],

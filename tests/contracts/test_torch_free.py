@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.blind_people import KINDS, make_person
 
 import tintype
 from tintype.image.file import read_image, write_image
@@ -23,7 +24,10 @@ LIGHT = (
     "tintype.allocation",
     "tintype.arguments",
     "tintype.atomic",
+    "tintype.blind_answers",
+    "tintype.blind_score",
     "tintype.cli",
+    "tintype.command_blind",
     "tintype.command_line",
     "tintype.command_translate",
     "tintype.console",
@@ -126,12 +130,20 @@ def test_commands_that_only_look_work_there_too(arguments, model):
     assert result.stdout
 
 
+def test_answers_of_a_human_test_are_scored_there_too(tmp_path):
+    (tmp_path / "a.json").write_text(make_person([True] * len(KINDS)).model_dump_json())
+    result = run_without_torch("blind", "--score", tmp_path / "a.json")
+    assert result.returncode == 0, result.stderr
+    assert "fooling rate" in result.stdout
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ["train", "tiny", "--out", "RUN"],
         ["demo", "--out", "RUN"],
         ["evaluate", "--model", "MODEL", "--data", "bundled:hubble"],
+        ["blind", "MODEL", "--data", "bundled:hubble", "--out", "RUN.html"],
         ["report", "RUN", "--out", "RUN/report.html"],
         ["import", "latest_net_G.pth", "--out", "RUN/model.safetensors"],
         ["export", "RUN/model.safetensors", "--out", "RUN/model.onnx"],
