@@ -16,7 +16,8 @@ from tintype.data.dataset import Single
 from tintype.errors import DataError
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.translator import Translator
-from tintype.metrics.scores import CONSISTENCY_CAVEAT, Scores, format_scores
+from tintype.metrics.scores import CONSISTENCY_CAVEAT, Scores
+from tintype.metrics.table import format_scores
 from tintype.recipe.schema import Recipe
 
 RGB = {"kind": "rgb", "source": "rgb"}

@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -6,13 +7,16 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from tintype.data.dataset import Pair
-from tintype.errors import DataError
+from tintype.errors import DataError, UsageError
 from tintype.evaluation import (
+    Fold,
     PanelChoice,
+    RealismBy,
     Scores,
     calibrate_strength,
     choose_panels,
     evaluate,
+    evaluate_folds,
     fit_baselines,
     format_scores,
 )
@@ -20,7 +24,8 @@ from tintype.image.codec import build_codec
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.translator import Translator
 from tintype.metrics import Interval
-from tintype.metrics.scores import outcome
+from tintype.metrics.scores import require_comparable
+from tintype.metrics.verdict import outcome
 from tintype.recipe.schema import Recipe
 
 SIDE = 32
@@ -336,7 +341,7 @@ def test_the_table_is_aligned_and_ends_with_the_verdict():
     assert {len(line) for line in table} == {len(header)}
     assert "PSNR, dB" in header
     assert table[1].startswith("model (strength 1)")
-    assert "size 32" in lines[1]
+    assert "size 32" in text
     assert lines[-1].startswith("The model is better")
 
 
@@ -392,3 +397,142 @@ def test_notes_are_added_and_printed_before_the_verdict():
     more = scores.with_notes(["Two pictures were left out."])
     assert more.notes == (*scores.notes, "Two pictures were left out.")
     assert format_scores(more).splitlines()[-2:] == ["Two pictures were left out.", scores.verdict]
+
+
+class MeanColours:
+    """Features that a few lines can give: mean and spread of each channel."""
+
+    protocol = "mean colours 00000000, no resizing"
+
+    def __init__(self):
+        self.calls = []
+
+    def __call__(self, pictures):
+        self.calls.append(pictures.shape)
+        return np.concatenate([pictures.mean(axis=(1, 2)), pictures.std(axis=(1, 2))], axis=1).astype(np.float64)
+
+
+def distance(x, y):
+    """Something like KID: how far the means are apart, with an interval."""
+    values = ((x - y) ** 2).mean(axis=1)
+    half = 2 * values.std() / len(values) ** 0.5
+    return Interval(values.mean(), values.mean() - half, values.mean() + half)
+
+
+def difference(x1, x2, y):
+    values = ((x1 - y) ** 2).mean(axis=1) - ((x2 - y) ** 2).mean(axis=1)
+    half = 2 * values.std() / len(values) ** 0.5
+    return Interval(values.mean(), values.mean() - half, values.mean() + half)
+
+
+def realism_by(**changes):
+    return RealismBy(MeanColours(), distance, difference, **changes)
+
+
+def test_realism_is_judged_on_the_very_pictures_that_were_scored():
+    targets = [*colour_pictures(6, tint=(0.2, 0.0, -0.2)), *grey_pictures(2)]
+    by = realism_by()
+    translator, pictures = make(targets, strength=0.5)
+    scores = evaluate(translator, pictures, realism=by)
+    assert by.network.calls == [(1 + 3, SIDE, SIDE, 3)] * 6  # truth and rows; not for grey truths
+    realism = scores.realism
+    assert (realism.protocol, realism.pictures) == (by.network.protocol, 6)
+    assert [(row.name, row.strength) for row in realism.rows] == [(row.name, row.strength) for row in scores.rows]
+    greys = np.stack([np.repeat(picture.source, 3, axis=-1) for picture in pictures[:6]])
+    expected = distance(by.network(greys), by.network(np.stack(targets[:6])))
+    assert realism.rows[2].kid.mean == pytest.approx(expected.mean, rel=1e-4)
+    assert realism.rows[0].kid.mean < realism.rows[1].kid.mean < realism.rows[2].kid.mean
+    assert [(one.name, one.baseline, one.outcome) for one in realism.against_reference] == [
+        ("model", "grey copy", "better"),
+        ("model, calibrated", "grey copy", "better"),
+    ]
+    assert "Realism at strength 1 is better than that of grey copy: KID x 1000 is lower by " in scores.verdict
+    text = format_scores(scores)
+    assert "KID x 1000" in text and by.network.protocol in text
+    assert Scores.from_dict(json.loads(json.dumps(scores.to_dict()))) == scores
+
+
+def test_a_model_that_looks_no_more_real_than_grey_copy_is_warned_of():
+    scores = evaluate(*make(colour_pictures(8), factors=[3, -3] * 4), realism=realism_by())
+    assert scores.realism.against_reference[0].outcome == "no better"
+    assert " Warning: realism is no better than that of grey copy: KID x 1000 is " in scores.verdict
+    same = evaluate(*make(colour_pictures(8), factors=0.0), realism=realism_by())
+    assert same.realism.against_reference[0].outcome != "better"
+    assert "Warning: realism" in same.verdict
+
+
+def test_few_pictures_have_no_realism_and_a_frechet_distance_of_few_has_a_note():
+    scores = evaluate(*make(colour_pictures(5)), realism=realism_by())
+    assert scores.realism is None
+    assert "Realism is not judged on fewer than 6 pictures." in scores.notes
+    scores = evaluate(*make(colour_pictures(6)), realism=realism_by(frechet=lambda x, y: 1.5))
+    assert [row.frechet for row in scores.realism.rows] == [1.5, 1.5]
+    assert any("biased upwards for fewer than 2,048 pictures" in note for note in scores.notes)
+    assert "Frechet" in format_scores(scores)
+
+
+def test_scores_of_other_features_or_other_pictures_are_not_compared():
+    one, other = (evaluate(*make(colour_pictures(6)), realism=realism_by()) for _ in range(2))
+    require_comparable(one, other)
+    require_comparable(one, dataclasses.replace(other, realism=None))
+    realism = dataclasses.replace(other.realism, protocol="others")
+    with pytest.raises(UsageError, match=r"features are mean colours .* in the one and others in the other"):
+        require_comparable(one, dataclasses.replace(other, realism=realism))
+    fewer = evaluate(*make(colour_pictures(5)))
+    with pytest.raises(UsageError, match="cannot be compared: pictures is 6 in the one and 5 in the other"):
+        require_comparable(one, fewer)
+    assert one.protocol["scores"] == other.protocol["scores"] != fewer.protocol["scores"]
+
+
+def test_scores_of_earlier_versions_still_load():
+    data = evaluate(*make(colour_pictures(6))).to_dict()
+    for later in ("realism", "against_runs"):
+        del data[later]
+    for row in data["rows"]:
+        del row["strengths"]
+    assert Scores.from_dict(data).realism is None
+
+
+def test_folds_have_baselines_of_their_own_and_strengths_of_their_own():
+    first, second = colour_pictures(4, seed=1), colour_pictures(4, seed=2, tint=(0.2, 0, -0.2))
+    folds = []
+    for number, (targets, factor) in enumerate([(first, 2.0), (second, 4.0)]):
+        translator, pictures = make(targets, factor, strength=1 / factor, baselines=fit_baselines(targets))
+        named = [Pair(f"{number}/{picture.name}", picture.source, picture.target) for picture in pictures]
+        folds.append(Fold(translator, named))
+    scores = evaluate_folds(folds)
+    row = rows_of(scores)["model, calibrated"]
+    assert (row.strength, row.strengths) == (0.375, (0.5, 0.25))
+    assert row.psnr.mean > 40
+    for fold, targets in enumerate((first, second)):
+        alone = evaluate(*make(targets, baselines=fit_baselines(targets)))
+        for mine, theirs in zip(scores.per_picture[4 * fold : 4 * fold + 4], alone.per_picture, strict=True):
+            assert mine.figures["mean chroma"] == theirs.figures["mean chroma"]
+    assert "at the calibrated strength of each fold (0.38 on average), the model is better" in scores.verdict
+    assert "model, calibrated (strength 0.38, mean of 2 folds)" in format_scores(scores)
+
+
+def test_further_figures_stand_in_rows_pictures_and_table():
+    measures = {"worst error": lambda output, truth: float(np.abs(output - truth).max())}
+    scores = evaluate(*make(colour_pictures(6)), measures=measures)
+    worst = [picture.figures["grey copy"].more["worst error"] for picture in scores.per_picture]
+    assert rows_of(scores)["grey copy"].more["worst error"].mean == pytest.approx(np.mean(worst))
+    assert scores.to_dict()["per_picture"][0]["grey copy"]["more"] == {"worst error": worst[0]}
+    assert Scores.from_dict(scores.to_dict()) == scores
+    assert any(line.endswith("worst error") for line in format_scores(scores).splitlines())
+
+
+def test_a_picture_of_two_folds_is_refused():
+    with pytest.raises(DataError, match=r"0\.png: is judged twice"):
+        evaluate_folds([Fold(*make(colour_pictures(2))), Fold(*make(colour_pictures(2)))])
+
+
+def test_pooled_gain_stands_beside_the_mean_gain():
+    scores = evaluate(*make(colour_pictures(6), factors=[0.9, 0.5, 0.1, 0.3, 0.7, 0.6]))
+    lines = format_scores(scores).splitlines()
+    header = next(line for line in lines if "CIEDE2000" in line)
+    assert header.split()[2:5] == ["gain,", "dB", "pooled"]
+    row = scores.rows[0]
+    cells = lines[lines.index(header) + 1].removeprefix("model (strength 1)").split()
+    assert cells[1:3] == [f"{row.gain.mean:.2f}", f"{row.pooled_gain:.2f}"]
+    assert cells[5] == f"{row.colourfulness_ratio:.0%}"

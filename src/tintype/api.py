@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from tintype import training
 from tintype.console import Reporter
 from tintype.data.cache import open_cache
-from tintype.data.dataset import PictureSet, open_data
-from tintype.data.fingerprint import Fingerprint
+from tintype.data.dataset import PictureSet
 from tintype.data.source import find_items
 from tintype.data.split import Split
-from tintype.errors import DataError, UsageError
+from tintype.errors import DataError, TintypeError, UsageError
 from tintype.inference.translator import Translator
+from tintype.metrics.realism import DEFAULT_FEATURES, Features, RealismBy, open_realism
 from tintype.metrics.scores import Scores
-from tintype.recipe import Recipe, load_recipe
+from tintype.recipe import Recipe
 from tintype.recipe.schema import BACK, Direction
 from tintype.report import write_report
+from tintype.training.held_out import (
+    combined_digest,
+    open_baselines,
+    open_baselines_of_folds,
+    own_pictures,
+    pictures_for_test,
+    require_folds,
+    trained_on,
+)
 from tintype.training.processes import is_main
 from tintype.training.rundir import RunDir
-from tintype.training.scoring import score
+from tintype.training.scoring import Beside, score, score_folds
 
 
 def train(
@@ -35,40 +43,84 @@ def train(
 
 
 def evaluate(
-    model: str | Path,
+    model: str | Path | Sequence[str | Path],
     data: str | Path | None = None,
     *,
     direction: Direction | None = None,
     size: int | None = None,
+    baselines: Iterable[str | Path] = (),
+    features: Features = DEFAULT_FEATURES,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Scores of a model beside the trivial baselines.
 
     Args:
-        model: A run folder or a model file.
+        model: A run folder or a model file; or the run folders of one cross-validation, which are judged as one, each
+            on its own test pictures.
         data: Folder of pictures laid out as the model's recipe says (colour pictures, pairs, or two domains); all of
             them that the run has not seen are scored. Default: the test pictures of the run folder.
         direction: Which one of a run that trained both; default: "ab", or that of a file.
         size: Side in pixels of the centre crop; default: as the recipe says.
+        baselines: Other run folders or model files of the same task, judged on the same pictures at strength 1; beside
+            a cross-validation also the runs of another one, which then are one baseline.
+        features: The network that realism is judged by: "caltech101", which comes with Tintype, "inception" or
+            "dinov2", whose weights are fetched once; or "none".
         progress: Called with the number of pictures done after each.
 
     Raises:
         DataError: There are no pictures, all of them were trained on, or they are not those that the run began with.
+        UsageError: The models are not folds of one cross-validation, or a baseline has seen the pictures.
     """
-    translator = Translator(model, direction)
-    recipe, run = translator.card.recipe, RunDir(model)
+    models = [model] if isinstance(model, str | Path) else list(model)
+    if not models:
+        raise UsageError("evaluate: no model; give a run folder or a model file")
+    if len(models) > 1:
+        if data is not None:
+            raise UsageError("several models are judged on their own test pictures; leave out the folder of pictures")
+        return _evaluate_folds(
+            [Path(one) for one in models], direction, size, baselines, open_realism(features), progress
+        )
+    translator = Translator(models[0], direction)
+    recipe, run = translator.card.recipe, RunDir(models[0])
     back = None
     if len(recipe.directions) > 1 and run.root.is_dir():
-        back = Translator(model, BACK[translator.card.direction])
+        back = Translator(run.root, BACK[translator.card.direction])
     size = size or recipe.evaluation.size or recipe.data.size
+    training: PictureSet | None
+    notes: list[str] = []
     if data is None:
-        return score(translator, back, own_pictures(run), "test", size, progress=progress)
+        training = pictures = pictures_for_test(run)
+        split_name = "test"
+    else:
+        pictures, notes = unseen_pictures(recipe, run, data, size)
+        if len(recipe.directions) > 1 and back is None:
+            notes.append("cycle not judged: that takes the run folder, which holds both directions")
+        training, missing = _training_pictures(run)
+        split_name, notes = "all of the folder", notes + missing * pictures.has_pairs
+    runs, more = open_baselines(baselines, translator, set(pictures.hashes("test")))
+    beside = Beside(training, runs, open_realism(features))
+    scores = score(translator, back, pictures, "test", size, beside=beside, split_name=split_name, progress=progress)
+    return scores.with_notes([*notes, *more])
 
-    pictures, notes = unseen_pictures(recipe, run, data, size)
-    if len(recipe.directions) > 1 and back is None:
-        notes.append("cycle not judged: that takes the run folder, which holds both directions")
-    scores = score(translator, back, pictures, "test", size, split_name="all of the folder", progress=progress)
-    return scores.with_notes(notes)
+
+def _evaluate_folds(
+    models: list[Path],
+    direction: Direction | None,
+    size: int | None,
+    baselines: Iterable[str | Path],
+    realism: RealismBy | None,
+    progress: Callable[[int], None] | None,
+) -> Scores:
+    translators = [Translator(one, direction) for one in models]
+    sets = [pictures_for_test(RunDir(one)) for one in models]
+    notes = require_folds(models, [translator.card for translator in translators], sets)
+    runs, more = open_baselines_of_folds(baselines, translators, sets)
+    recipe = translators[0].card.recipe
+    size = size or recipe.evaluation.size or recipe.data.size
+    beside = [Beside(data, others) for data, others in zip(sets, runs, strict=True)]
+    folds = list(zip(translators, beside, sets, strict=True))
+    scores = score_folds(folds, size, realism=realism, progress=progress)
+    return scores.with_notes([*notes, *more])
 
 
 def unseen_pictures(recipe: Recipe, run: RunDir, data: str | Path, size: int) -> tuple[PictureSet, list[str]]:
@@ -88,7 +140,7 @@ def unseen_pictures(recipe: Recipe, run: RunDir, data: str | Path, size: int) ->
         changes["path_b"] = ""
     spec = recipe.data.model_copy(update=changes)
     cache = open_cache(find_items(spec), spec)
-    known = _trained_on(run)
+    known = trained_on(run) or set()
     chosen = [name for name, one in zip(cache.names, cache.fingerprints, strict=True) if one.sha256 not in known]
     notes = [f"{name}: left out, {reason}" for name, reason in cache.unreadable]
     if not known:
@@ -99,38 +151,14 @@ def unseen_pictures(recipe: Recipe, run: RunDir, data: str | Path, size: int) ->
         )
     if not chosen:
         raise DataError(f"{data}: every picture in it was trained on; give pictures that the model has not seen")
-    split = Split(train=(), validation=(), test=tuple(chosen), groups=(), digest=_digest(cache.fingerprints))
+    digest = combined_digest(one.sha256 for one in cache.fingerprints)
+    split = Split(train=(), validation=(), test=tuple(chosen), groups=(), digest=digest)
     return PictureSet(recipe.model_copy(update={"data": spec}), cache, split), notes
 
 
-def own_pictures(run: RunDir) -> PictureSet:
-    """The set of a run folder, which must be as it was when the run began.
-
-    Raises:
-        UsageError: It is no run folder.
-        DataError: Its pictures changed, or none was kept for testing.
-    """
-    if not run.recipe_file.is_file():
-        raise UsageError(f"{run.root}: is not a run folder, so it has no test pictures of its own; give --data FOLDER")
-    data, recorded = open_data(load_recipe(run.recipe_file)), run.read_split()
-    if recorded is None or recorded[0].digest != data.split.digest:
-        raise DataError(
-            f"{data.recipe.data.path}: the pictures changed since {run.root} began, so some may have been trained on; "
-            "restore them or give --data FOLDER"
-        )
-    if not data.split.test:
-        raise DataError(f"{run.root}: kept no test pictures; give --data FOLDER")
-    return data
-
-
-def _trained_on(run: RunDir) -> set[str]:
-    """Content hashes of the pictures that a run trained and validated on; none if only a model file is there."""
-    recorded = run.read_split()
-    if recorded is None:
-        return set()
-    split, files = recorded
-    return {files[name] for name in split.train + split.validation}
-
-
-def _digest(fingerprints: Iterable[Fingerprint]) -> str:
-    return hashlib.sha256("\n".join(sorted(one.sha256 for one in fingerprints)).encode()).hexdigest()[:16]
+def _training_pictures(run: RunDir) -> tuple[PictureSet | None, list[str]]:
+    """The set that a run learnt from, or a note that it is not at hand."""
+    try:
+        return own_pictures(run), []
+    except TintypeError:
+        return None, ["the nearest training picture is left out: the training pictures are not at hand as they were"]

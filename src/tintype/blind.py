@@ -27,7 +27,7 @@ import jinja2
 import numpy as np
 
 from tintype import __version__
-from tintype.api import own_pictures, unseen_pictures
+from tintype.api import unseen_pictures
 from tintype.atomic import atomic_path, make_folder
 from tintype.blind_answers import FORMAT, MAX_PICTURES, Item, Kind, Test, cleaned
 from tintype.data.dataset import PictureSet
@@ -41,6 +41,7 @@ from tintype.image.file import write_image
 from tintype.inference.translator import Translator, check_strength
 from tintype.metrics.colour import mean_chroma
 from tintype.recipe.schema import Direction
+from tintype.training.held_out import pictures_for_test
 from tintype.training.rundir import RunDir
 
 Progress = Callable[[int], None]
@@ -128,7 +129,7 @@ def write_blind(
     size = size or card.recipe.evaluation.size or card.recipe.data.size
     notes: list[str] = []
     if data is None:
-        pictures, origin = own_pictures(run), "test pictures of the run"
+        pictures, origin = pictures_for_test(run), "test pictures of the run"
     else:
         pictures, notes = unseen_pictures(card.recipe, run, data, size)
         origin = f"pictures of {Path(data).name}"

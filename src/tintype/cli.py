@@ -204,10 +204,23 @@ def translate(
 
 @app.command()
 def evaluate(
-    model: Model,
+    models: Annotated[
+        list[Path],
+        typer.Option(
+            "--model", "-m", metavar="RUN", help="A run folder or model file; repeated: folds of a cross-validation."
+        ),
+    ],
     data: Annotated[Path | None, typer.Option(help="Pictures to score; default: the run's own test pictures.")] = None,
     direction: Direction = None,
     size: Annotated[int | None, typer.Option(min=16, help="Side in pixels of the centre crop.")] = None,
+    baselines: Annotated[
+        list[Path] | None,
+        typer.Option("--baseline", metavar="RUN", help="Another run or model file to judge it beside; repeatable."),
+    ] = None,
+    features: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Judges realism: caltech101 (default), inception, dinov2 or none."),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
     ] = None,
@@ -215,7 +228,7 @@ def evaluate(
     """Score a model beside the trivial baselines."""
     from tintype.command_line import evaluate_model
 
-    evaluate_model(model, data, direction, size, json_file)
+    evaluate_model(models, data, direction, size, baselines or [], features, json_file)
 
 
 @app.command()

@@ -16,20 +16,31 @@ from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
-from tintype.metrics.scores import Consistency, consistency_lines
+from tintype.metrics.realism import DEFAULT_FEATURES, Features
+from tintype.metrics.scores import Consistency
+from tintype.metrics.table import consistency_lines
 
 
 def evaluate_model(
-    model: Path, data: Path | None, direction: str | None, size: int | None, json_file: Path | None
+    models: list[Path],
+    data: Path | None,
+    direction: str | None,
+    size: int | None,
+    baselines: list[Path],
+    features: str | None,
+    json_file: Path | None,
 ) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
     from tintype import api
     from tintype.evaluation import format_scores
 
     wanted = chosen_direction(direction)
+    network = one_of("--features", features or DEFAULT_FEATURES, get_args(Features))
     with Reporter() as say:
         say.begin("scoring pictures", None)
-        scores = api.evaluate(model, data, direction=wanted, size=size, progress=say.update)
+        scores = api.evaluate(
+            models, data, direction=wanted, size=size, baselines=baselines, features=network, progress=say.update
+        )
     text = json.dumps(scores.to_dict(), indent=1)
     if json_file is not None and str(json_file) == "-":
         print(text)  # noqa: T201

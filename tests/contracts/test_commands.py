@@ -22,7 +22,7 @@ COMMANDS = {
         *("--statistics", "--hdu", "--plane", "--stretch", "--flux", "--page", "--other-pages", "--pyramid"),
         *("--uncertainty", "--seed", "--isolate", "--time-limit", "--max-pixels"),
     ],
-    "evaluate": ["--model", "-m", "--data", "--direction", "--size", "--json"],
+    "evaluate": ["--model", "-m", "--baseline", "--features", "--data", "--direction", "--size", "--json"],
     "blind": [
         *("INPUTS", "--model", "-m", "--data", "--out", "--direction", "--size", "--count", "--practice", "--controls"),
         *("--exposure", "--strength", "--seed", "--score", "--json", "--csv"),

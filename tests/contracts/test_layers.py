@@ -23,6 +23,7 @@ LAYERS = (
     ("report_scores",),
     ("training",),
     ("blind_answers", "consistency", "evaluation"),
+    ("judging",),
     ("methods", "inference"),
     ("data", "networks", "losses", "metrics"),
     ("image",),

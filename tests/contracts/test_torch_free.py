@@ -46,6 +46,7 @@ LIGHT = (
     "tintype.evaluation",
     "tintype.sweep.definition",
     "tintype.sweep.points",
+    "tintype.judging",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(

@@ -132,7 +132,13 @@ def test_one_folder_of_colour_pictures_is_both_domains_and_has_paired_scores(pic
     assert tintype.train(recipe(picture_set, *overrides), tmp_path / "run", reporter=QUIET)
     there, back = scores(tmp_path / "run", "ab"), scores(tmp_path / "run", "ba")
     assert [row["name"] for row in there["rows"]][:2] == ["model", "grey copy"]
-    assert {row["name"] for row in back["rows"]} == {"model", "identity", "mean colour", "grey copy"}
+    assert {row["name"] for row in back["rows"]} == {
+        "model",
+        "identity",
+        "mean colour",
+        "nearest training picture",
+        "grey copy",
+    }
     assert "grey copy beats it" in back["verdict"] or "fewer than" in back["verdict"]  # which a formula does exactly
     assert next(row for row in back["rows"] if row["name"] == "grey copy")["psnr"]["mean"] == pytest.approx(100)
     assert there["consistency"]["cycle"]["pictures"] == there["pictures"]

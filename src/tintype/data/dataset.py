@@ -90,6 +90,16 @@ class PictureSet:
             for number in chosen:
                 yield evaluation_pair(cache, number, size, self.recipe)
 
+    def pair(self, name: str, size: int) -> Pair:
+        """One evaluation pair by its name, made like those of `pictures`."""
+        cache = self._cache_of_size(size)
+        return evaluation_pair(cache, cache.names.index(name), size, self.recipe)
+
+    def hashes(self, part: str) -> list[str]:
+        """Content hashes of a part of the split, in its order."""
+        known = {name: one.sha256 for name, one in zip(self.cache.names, self.cache.fingerprints, strict=True)}
+        return [known[name] for name in getattr(self.split, part)]
+
     def domain(self, domain: Domain, part: str, size: int, limit: int | None = None) -> Iterator[Single]:
         """Evaluation pictures of one domain, made and limited like `pictures`."""
         cache, chosen = self._chosen(part, size, limit, domain)

@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from tintype.errors import DataError
 from tintype.image.color import grey_to_luminance, lab_to_display, to_grey
+from tintype.image.resize import resize
 from tintype.metrics.colour import lab_of
 from tintype.recipe.schema import Grey
 
 _LEVELS = 101
+NEAREST = "nearest training picture"
 
 Chroma = tuple[float, float]
 
@@ -65,39 +67,57 @@ def fit_baselines(pictures: Iterable[np.ndarray], *, grey: Grey = "lab") -> Base
     )
 
 
-def colouring_baselines(source: np.ndarray, constants: BaselineConstants | None) -> dict[str, np.ndarray]:
+def colouring_baselines(
+    source: np.ndarray, constants: BaselineConstants | None, nearest: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """What the baselines of a colourising task make of one picture.
 
     Args:
         source: Grey picture `h w 1` in [0, 1].
-        constants: Constants of the training set; None leaves grey copy alone.
+        constants: Constants of the training set; None leaves out what needs them.
+        nearest: Target `h w 3` of the training picture that is most like this one, of any size.
 
     Returns:
-        Pictures `h w 3` in [0, 1] by name: "grey copy" (no chroma at all) and, where there are constants, "mean
-        chroma" (one (a*, b*) for all pixels) and "luminance to chroma" (looked up by L*, linearly between rows).
+        Pictures `h w 3` in [0, 1] by name: "grey copy" (no chroma at all); where there are constants, "mean chroma"
+        (one (a*, b*) for all pixels) and "luminance to chroma" (looked up by L*, linearly between rows); and "nearest
+        training picture", which has that one's chroma.
     """
     outputs = {"grey copy": np.repeat(source, 3, axis=-1)}
+    luminance = _luminance(source)
     if constants is not None:
-        luminance = _luminance(source)
         constant = [np.full_like(luminance, value) for value in constants.mean_chroma]
         levels, table = np.arange(_LEVELS), np.asarray(constants.luminance_to_chroma)
         looked_up = [np.interp(luminance, levels, column) for column in table.T]
         outputs["mean chroma"] = _display(luminance, constant)
         outputs["luminance to chroma"] = _display(luminance, looked_up)
+    if nearest is not None:
+        _, *chroma = lab_of(_fitted(nearest, source))
+        outputs[NEAREST] = _display(luminance, chroma)
     return outputs
 
 
-def translation_baselines(source: np.ndarray, constants: BaselineConstants | None) -> dict[str, np.ndarray]:
+def translation_baselines(
+    source: np.ndarray, constants: BaselineConstants | None, nearest: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """What the baselines of any other task make of a picture `h w 3` in [0, 1].
 
     Returns:
-        Pictures `h w 3` in [0, 1] by name: "identity" (the source itself) and, where there are constants, "mean
-        colour" (the constant picture with the smallest squared error on the training set).
+        Pictures `h w 3` in [0, 1] by name: "identity" (the source itself); where there are constants, "mean colour"
+        (the constant picture with the smallest squared error on the training set); and "nearest training picture",
+        the target of that one.
     """
     outputs = {"identity": source}
     if constants is not None:
         outputs["mean colour"] = np.broadcast_to(np.asarray(constants.mean_rgb), source.shape)
+    if nearest is not None:
+        outputs[NEAREST] = _fitted(nearest, source)
     return outputs
+
+
+def _fitted(picture: np.ndarray, source: np.ndarray) -> np.ndarray:
+    """A picture at the size of a source."""
+    height, width = source.shape[:2]
+    return picture if picture.shape[:2] == (height, width) else np.clip(resize(picture, height, width), 0, 1)
 
 
 def _luminance(grey: np.ndarray) -> np.ndarray:

@@ -1,29 +1,51 @@
-"""The result of an evaluation as data, JSON, a verdict and a table; how it is reached is in `tintype.evaluation`."""
+"""The result of an evaluation as data and JSON, and which results may be compared.
+
+How the figures come about is in `summary.py`, what they say in words in `verdict.py`, how they are printed in
+`table.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
+from tintype.errors import UsageError
 from tintype.metrics.interval import Interval
 
-MINIMUM_FOR_VERDICT = 6
-"""Fewest judged pictures for a decision: five of one sign would still give 2 / 2**5 = 6 % in a sign test."""
+COMPARED = (
+    "size",
+    "crop",
+    "resize_kernel",
+    "grey",
+    "direction",
+    "split",
+    "split_digest",
+    "pictures",
+    "pictures_digest",
+    "judged",
+    "coloured_threshold",
+    "psnr_cap_db",
+    "interval",
+)
+"""Entries of `Scores.protocol` that must agree before figures may be compared."""
 
 Outcome = Literal["better", "undecided", "no better"]
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is measured on one output against its truth."""
+    """What is measured on one output against its truth; `more` by name, which says all that a figure depends on."""
 
     psnr: float
     ssim: float
     ciede2000: float
     colourfulness: float
+    more: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +63,11 @@ class PictureScores:
 class Row:
     """One contender over the judged pictures.
 
-    `strength` is None for baselines. `colourfulness_difference` is output minus truth; `colourfulness_ratio` compares
-    the means, None where the truth has no colour at all. `gain` is the mean over pictures of the gain in PSNR over
-    the reference, `pooled_gain` the gain of the squared errors of all pictures pooled; both in dB.
+    `strength` is None for trivial baselines; where several models are judged as one, each at a strength of its own, it
+    is their mean, and `strengths` holds them all. `colourfulness_difference` is output minus truth;
+    `colourfulness_ratio` compares the means, None where the truth has no colour at all. `gain` is the mean over
+    pictures of the gain in PSNR over the reference, `pooled_gain` the gain of the squared errors of all pictures
+    pooled; both in dB. `more` holds further figures by name.
     """
 
     name: str
@@ -56,11 +80,13 @@ class Row:
     colourfulness_ratio: float | None
     gain: Interval
     pooled_gain: float
+    strengths: tuple[float, ...] = ()
+    more: dict[str, Interval] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A row of the model against the baseline of highest mean PSNR: paired differences in dB, model minus baseline."""
+    """A row of the model against another row: paired differences, model minus the other one, and what they show."""
 
     name: str
     strength: float
@@ -111,13 +137,40 @@ class Consistency:
 
 
 @dataclass(frozen=True, slots=True)
+class RealismRow:
+    """KID of a contender's pictures to the truths, and the Fréchet distance where that was asked for; both times 1."""
+
+    name: str
+    strength: float | None
+    kid: Interval
+    frechet: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Realism:
+    """How near the pictures of each contender are, as a set, to the truths; lower is nearer.
+
+    `protocol` names the feature network, its weights and its resizing. The comparisons are paired differences of KID,
+    the model's minus that of the reference baseline or of another run.
+    """
+
+    protocol: str
+    pictures: int
+    rows: tuple[RealismRow, ...]
+    against_reference: tuple[Comparison, ...]
+    against_runs: tuple[Comparison, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Scores:
     """A complete evaluation; the layout of `scores.json`.
 
-    `rows` hold the model first, then the baselines, over the judged pictures: in a task that colours those whose truth
-    has colour, otherwise all; none where no picture is judged. `reference` names the baseline that gains count
-    from. `panels` is left to whoever draws them. `consistency` is there for translators of two directions; pictures
-    without partners have nothing else.
+    `rows` hold the model first, then the trivial baselines, then other runs (`run NAME`), over the judged pictures: in
+    a task that colours those whose truth has colour, otherwise all; none where no picture is judged. `reference` names
+    the baseline that gains count from. `comparisons` are in dB and against the trivial baseline of the highest mean
+    PSNR, `against_runs` against each of the other runs. `protocol["scores"]` is a digest of all that must agree before
+    two scores may be compared. `panels` is left to whoever draws them. `consistency` is there for translators of two
+    directions; pictures without partners have nothing else.
     """
 
     protocol: dict[str, Any]
@@ -134,12 +187,15 @@ class Scores:
     per_picture: tuple[PictureScores, ...]
     panels: tuple[dict[str, Any], ...] = ()
     consistency: Consistency | None = None
+    against_runs: tuple[Comparison, ...] = ()
+    realism: Realism | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; in `per_picture` the figures of each contender stand beside the picture's name."""
         data = TypeAdapter(Scores).dump_python(self, mode="json")
         for picture in data["per_picture"]:
-            picture.update(picture.pop("figures"))
+            for name, figures in picture.pop("figures").items():
+                picture[name] = {key: value for key, value in figures.items() if key != "more" or value}
         return data
 
     @classmethod
@@ -161,63 +217,30 @@ class Scores:
         return replace(self, notes=(*self.notes, *notes))
 
 
-def outcome(difference: Interval, judged: int) -> Outcome:
-    """What a paired difference over `judged` pictures shows, decided on hundredths of a decibel, as printed."""
-    if judged < MINIMUM_FOR_VERDICT or difference.low is None or difference.high is None:
-        return "undecided"
-    low, high = round(difference.low, 2), round(difference.high, 2)
-    if low > 0:
-        return "better"
-    return "no better" if high < 0 or low == high == 0 else "undecided"
+def digest_of(protocol: Mapping[str, Any]) -> str:
+    """Eight hexadecimal digits that stand for the entries of a protocol that are `COMPARED`."""
+    compared = {key: protocol[key] for key in COMPARED if key in protocol}
+    return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:8]
 
 
-def verdict(comparisons: Sequence[Comparison], judged: int, colourises: bool) -> str:
-    """One plain sentence on all comparisons, which are over `judged` pictures."""
-    if not comparisons:
-        return "No verdict: none of the pictures has colour in its truth."
-    on = f"on {judged} {'coloured ' * colourises}picture{'s' * (judged != 1)}"
-    clauses = []
-    for comparison in comparisons:
-        clause = _clause(comparison, judged, on)
-        if len(comparisons) > 1 or comparison.strength != 1:
-            kind = "calibrated strength" if comparison.name == "model, calibrated" else "strength"
-            clause = f"at {kind} {comparison.strength:g}, {clause}"
-        clauses.append(clause)
-    sentence = "; ".join(clauses)
-    return f"{sentence[0].upper()}{sentence[1:]}."
+def require_comparable(a: Scores, b: Scores) -> None:
+    """Refuse to compare scores that were not made by one protocol, or are not of the same pictures.
 
-
-def _clause(comparison: Comparison, judged: int, on: str) -> str:
-    difference, baseline = comparison.difference, comparison.baseline
-    if comparison.outcome == "better":
-        return f"the model is better than the best baseline ({baseline}) by {_decibels(difference)} {on}"
-    if comparison.outcome == "no better":
-        lead = Interval(-difference.mean, _negative(difference.high), _negative(difference.low))
-        win = f"{baseline} beats it by" if round(lead.mean, 2) > 0 else f"its difference from {baseline} is"
-        return f"the model is no better than the best baseline: {win} {_decibels(lead)} {on}"
-    few = judged < MINIMUM_FOR_VERDICT
-    reason = f"fewer than the {MINIMUM_FOR_VERDICT} that a decision takes" if few else "and the interval includes 0"
-    size = f"the difference is {_decibels(difference)} {on}"
-    return f"it is undecided whether the model beats the best baseline ({baseline}): {size}, {reason}"
-
-
-def _decibels(difference: Interval) -> str:
-    ends = "" if difference.low is None else f" {_ends(difference, 2)}"
-    return f"{difference.mean:z.2f} dB{ends}"
-
-
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
-
-
-_COLUMNS = (
-    ("PSNR, dB", "psnr", 2),
-    ("gain, dB", "gain", 2),
-    ("SSIM", "ssim", 3),
-    ("CIEDE2000", "ciede2000", 2),
-    ("colourfulness", "colourfulness", 1),
-    ("minus truth's", "colourfulness_difference", 1),
-)
+    Raises:
+        UsageError: They differ in an entry of the protocol; the message names the first one.
+    """
+    for key in COMPARED:
+        one, other = (scores.protocol.get(key, "not recorded") for scores in (a, b))
+        if one != other:
+            raise UsageError(
+                f"scores of different protocols cannot be compared: {key.replace('_', ' ')} is {one} in the one and "
+                f"{other} in the other; score both on the same pictures in the same way"
+            )
+    if a.realism and b.realism and a.realism.protocol != b.realism.protocol:
+        raise UsageError(
+            f"scores of different protocols cannot be compared: features are {a.realism.protocol} in the one and "
+            f"{b.realism.protocol} in the other; score both with the same --features"
+        )
 
 
 CONSISTENCY_LABELS = {
@@ -231,61 +254,3 @@ CONSISTENCY_CAVEAT = (
     "Cycle and identity say that content is kept, not that a translation is good: changing nothing would be perfect."
 )
 """Stands wherever a consistency is shown."""
-
-
-def format_scores(scores: Scores) -> str:
-    """The scores as plain text: a table of means with their 95 % intervals below, and the verdict as the last line."""
-    lines = [
-        f"{scores.pictures} picture{'s' * (scores.pictures != 1)}; in brackets: 95 % bootstrap intervals over pictures"
-    ]
-    if scores.per_picture:
-        lines[0] = (
-            f"{scores.pictures} pictures ({scores.coloured} with colour in their truth, {scores.grey} grey); "
-            f"gain: over {scores.reference}; in brackets: 95 % bootstrap intervals over pictures"
-        )
-    lines.append("protocol: " + ", ".join(f"{key.replace('_', ' ')} {value}" for key, value in scores.protocol.items()))
-    if scores.rows:
-        lines += ["", *_table(scores.rows), ""]
-    if scores.grey_pictures is not None:
-        grey = scores.grey_pictures
-        lines.append(
-            f"grey pictures, judged apart: {grey.count}, PSNR {grey.psnr:.2f} dB, "
-            f"mean Lab chroma invented {grey.invented_chroma:.2f}"
-        )
-    if scores.consistency is not None:
-        lines += consistency_lines(scores.consistency)
-    return "\n".join([*lines, *scores.notes, scores.verdict])
-
-
-def consistency_lines(consistency: Consistency) -> list[str]:
-    """What could be judged without pairs, a line each, and what it does not say."""
-    lines = []
-    for field, label in CONSISTENCY_LABELS.items():
-        one: Likeness | None = getattr(consistency, field)
-        if one is not None:
-            lines.append(
-                f"{label:<36} PSNR {one.psnr.mean:.2f} dB {_ends(one.psnr, 2)}, "
-                f"SSIM {one.ssim.mean:.3f} {_ends(one.ssim, 3)}, "
-                f"{one.pictures} picture{'s' * (one.pictures != 1)}"
-            )
-    return [*lines, CONSISTENCY_CAVEAT]
-
-
-def _table(rows: tuple[Row, ...]) -> list[str]:
-    cells = [["", *(title for title, _, _ in _COLUMNS)]]
-    for row in rows:
-        intervals: list[tuple[Interval, int]] = [(getattr(row, field), digits) for _, field, digits in _COLUMNS]
-        name = row.name if row.strength is None else f"{row.name} (strength {row.strength:g})"
-        cells.append([name, *(f"{interval.mean:z.{digits}f}" for interval, digits in intervals)])
-        cells.append(["", *(_ends(interval, digits) for interval, digits in intervals)])
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join([line[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(line[1:], widths[1:], strict=True))]).rstrip()
-        for line in cells
-    ]
-
-
-def _ends(interval: Interval, digits: int) -> str:
-    if interval.low is None or interval.high is None:
-        return "[one picture]"
-    return f"[{interval.low:z.{digits}f}, {interval.high:z.{digits}f}]"

@@ -19,11 +19,12 @@ from tintype.inference.modelfile import ModelCard, write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
+from tintype.metrics.realism import DEFAULT_FEATURES, open_realism
 from tintype.recipe.schema import BACK, Direction
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.preview import make_card
 from tintype.training.rundir import write_text
-from tintype.training.scoring import draw_panels, score
+from tintype.training.scoring import Beside, draw_panels, score
 from tintype.training.trainer import Trainer
 
 _BASELINE_PICTURES = 2000
@@ -54,11 +55,12 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
         return
     size = recipe.evaluation.size or recipe.data.size
+    beside = Beside(data, realism=open_realism(DEFAULT_FEATURES))
     for direction, suffix, card, state in made:
         model = Translator(run.model(suffix, "onnx"))
         back = Translator(run.model(f"_{BACK[direction]}", "onnx")) if suffix else None
         say.begin(f"scoring {part} pictures", None)
-        scores = score(model, back, data, part, size, progress=say.update)
+        scores = score(model, back, data, part, size, beside=beside, progress=say.update)
         say.end()
         scores = dataclasses.replace(scores, panels=draw_panels(scores, model, back, data, part, size, run))
         card = card.model_copy(update={"scores": _summary(scores)})
@@ -124,5 +126,5 @@ def _chosen(trainer: Trainer, notes: list[str]) -> tuple[dict[str, nn.Module], i
 def _summary(scores: Scores) -> dict[str, Any]:
     """What of the scores goes into the model file: all but the single pictures."""
     data = scores.to_dict()
-    kept = ("protocol", "pictures", "coloured", "grey", "rows", "grey_pictures", "consistency", "verdict")
+    kept = ("protocol", "pictures", "coloured", "grey", "rows", "grey_pictures", "consistency", "realism", "verdict")
     return {key: data[key] for key in kept}

@@ -16,14 +16,16 @@ from tintype import __version__
 from tintype.consistency import judge_consistency, reproduced
 from tintype.data.dataset import Pair, PictureSet, Single
 from tintype.data.source import ENDS, Domain
-from tintype.evaluation import COLOURED_THRESHOLD, BaselineConstants, Task
 from tintype.image.codec import build_codec
 from tintype.image.file import write_image
 from tintype.image.grid import panel
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
+from tintype.judging import Rivals, Task
+from tintype.metrics.baselines import BaselineConstants
 from tintype.metrics.colour import mean_chroma
+from tintype.metrics.summary import COLOURED_THRESHOLD
 from tintype.recipe.schema import BACK, Direction, Recipe
 from tintype.training.rundir import RunDir
 
@@ -154,7 +156,7 @@ def paired_scores(translator: Translator, pairs: list[Pair]) -> dict[str, float]
     if not pairs:
         return None
     task = Task(translator)
-    scored = [task.score(pair, None, {"model": 1.0}, dial_strengths=()).picture for pair in pairs]
+    scored = [task.score(pair, Rivals(), {"model": 1.0}, dial_strengths=()).picture for pair in pairs]
     metrics = ("psnr", "ssim", "ciede2000", "colourfulness")
     scores = {name: float(np.mean([getattr(one.figures["model"], name) for one in scored])) for name in metrics}
     scores["truth_colourfulness"] = float(np.mean([one.truth_colourfulness for one in scored]))

@@ -106,7 +106,7 @@ class RunDir:
             make_folder(folder)
 
     def _refuse_differences(self, old: Recipe, new: Recipe) -> None:
-        differences = _differences(old, new)
+        differences = recipe_differences(old, new, _FREE)
         if differences:
             listed = "\n".join(f"  {field}: {before} in the run, {after} asked" for field, before, after in differences)
             raise RecipeMismatchError(
@@ -190,9 +190,10 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _differences(old: Recipe, new: Recipe) -> list[tuple[str, Any, Any]]:
+def recipe_differences(old: Recipe, new: Recipe, free: frozenset[str]) -> list[tuple[str, Any, Any]]:
+    """Dotted name and both values of each field that differs, but for those that are free to."""
     before, after = _flat(old.model_dump(mode="json")), _flat(new.model_dump(mode="json"))
-    fields = [field for field in {**before, **after} if field not in _FREE]
+    fields = [field for field in {**before, **after} if field not in free]
     return [
         (field, before.get(field, "absent"), after.get(field, "absent"))
         for field in fields

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,35 @@ from tintype.atomic import make_folder
 from tintype.consistency import judge_consistency, scores_without_pairs
 from tintype.data.dataset import Pair, PictureSet
 from tintype.data.source import ENDS
-from tintype.evaluation import Scores, choose_panels, evaluate
+from tintype.evaluation import Fold, NearestPicture, RealismBy, Scores, choose_panels, evaluate, evaluate_folds
+from tintype.image.codec import on_picture
 from tintype.image.file import write_image
 from tintype.image.grid import panel
 from tintype.inference.translator import Translator
 from tintype.recipe.schema import Direction
+from tintype.training.held_out import combined_digest
 from tintype.training.rundir import RunDir
+
+_NEAREST_PICTURES = 5000
+"""Training pictures that the nearest is looked for among at most, evenly spaced over the set."""
 
 _LONGEST_STEM = 60  # letters of a picture's name in the name of its panel: file systems allow 255 bytes
 _PANELS_WITHOUT_PAIRS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a model is judged beside, other than the constants in its card.
+
+    Attributes:
+        training: The set that it learnt from; None leaves out the nearest training picture.
+        runs: Other models by the name of their row.
+        realism: What realism is judged by; None leaves it out.
+    """
+
+    training: PictureSet | None = None
+    runs: Mapping[str, Translator] = field(default_factory=dict)
+    realism: RealismBy | None = None
 
 
 def score(
@@ -31,6 +52,7 @@ def score(
     part: str,
     size: int,
     *,
+    beside: Beside = Beside(),
     split_name: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
@@ -42,31 +64,91 @@ def score(
         data: The pictures.
         part: train, validation or test.
         size: Side in pixels of the centre crop.
+        beside: What it is judged beside.
         split_name: What the protocol calls the pictures; default: the part.
         progress: Called with the number of pairs done after each.
 
     Raises:
         DataError: There are no pictures.
     """
-    recipe, direction = data.recipe, model.card.direction
-    protocol: dict[str, Any] = {
+    direction = model.card.direction
+    protocol = _protocol([data], part, size, split_name or part)
+    consistency = None
+    if len(data.recipe.directions) > 1:
+        protocol["direction"] = direction
+        source, target = ENDS[direction]
+        consistency = judge_consistency(model, back, data.domain(source, part, size), data.domain(target, part, size))
+        if not data.has_pairs:
+            return scores_without_pairs(consistency, data.domain_count(source, part), protocol)
+    scores = evaluate(
+        model,
+        _directed(data.pictures(part, size), direction),
+        nearest=_nearest(model, beside.training, size),
+        runs=beside.runs,
+        realism=beside.realism,
+        protocol=protocol,
+        progress=progress,
+    )
+    return dataclasses.replace(scores, consistency=consistency)
+
+
+def score_folds(
+    folds: Sequence[tuple[Translator, Beside, PictureSet]],
+    size: int,
+    *,
+    realism: RealismBy | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Scores:
+    """Scores of the models of a cross-validation, each on its own test pictures, as one.
+
+    Args:
+        folds: Each model of one direction, what it is judged beside, and its set, which has pairs.
+        size: Side in pixels of the centre crop.
+        realism: What realism is judged by; None leaves it out.
+        progress: Called with the number of pictures done after each.
+
+    Raises:
+        DataError: There are no pictures.
+    """
+    return evaluate_folds(
+        [
+            Fold(model, data.pictures("test", size), nearest=_nearest(model, beside.training, size), runs=beside.runs)
+            for model, beside, data in folds
+        ],
+        realism=realism,
+        protocol=_protocol([data for _, _, data in folds], "test", size, f"test parts of {len(folds)} folds"),
+        progress=progress,
+    )
+
+
+def _protocol(sets: Sequence[PictureSet], part: str, size: int, name: str) -> dict[str, Any]:
+    digests = [data.split.digest for data in sets]
+    return {
         "size": size,
         "crop": "centre",
         "resize_kernel": "lanczos3",
-        "split": split_name or part,
-        "split_digest": data.split.digest,
-        "grey": recipe.codec.grey,
+        "split": name,
+        "split_digest": digests[0] if len(digests) == 1 else combined_digest(digests),
+        "pictures_digest": combined_digest(content for data in sets for content in data.hashes(part)),
+        "grey": sets[0].recipe.codec.grey,
     }
-    if len(recipe.directions) == 1:
-        return evaluate(model, data.pictures(part, size), protocol=protocol, progress=progress)
-    protocol["direction"] = direction
-    source, target = ENDS[direction]
-    consistency = judge_consistency(model, back, data.domain(source, part, size), data.domain(target, part, size))
-    if not data.has_pairs:
-        return scores_without_pairs(consistency, data.domain_count(source, part), protocol)
-    pairs = _directed(data.pictures(part, size), direction)
-    scores = evaluate(model, pairs, protocol=protocol, progress=progress)
-    return dataclasses.replace(scores, consistency=consistency)
+
+
+def _nearest(model: Translator, data: PictureSet | None, size: int) -> NearestPicture | None:
+    """Finds training pictures of a set; None where there is none, or nothing to look for in it."""
+    if data is None or not (data.has_pairs and data.split.train):
+        return None
+    direction, names = model.card.direction, []
+
+    def sources() -> Iterator[np.ndarray]:
+        for pair in _directed(data.pictures("train", size, _NEAREST_PICTURES), direction):
+            names.append(pair.name)
+            yield on_picture(model.codec.source_from, pair.source)
+
+    def target(number: int) -> np.ndarray:
+        return next(_directed(iter([data.pair(names[number], size)]), direction)).target
+
+    return NearestPicture(sources(), target)
 
 
 def draw_panels(
