@@ -6,7 +6,7 @@ import pytest
 
 from tintype.data.source import bundled_folder, find_items
 from tintype.errors import DataError, UsageError
-from tintype.recipe.schema import ColourData, FoldersData, SideBySideData, UnpairedData
+from tintype.recipe.data import ColourData, FoldersData, SideBySideData, UnpairedData
 
 
 def touch(root, *names):

@@ -13,7 +13,7 @@ from tests.data.prints import FAR, random_prints
 from tintype.data.fingerprint import Fingerprint, duplicate_groups
 from tintype.data.source import Item
 from tintype.data.split import Split, make_split
-from tintype.recipe.schema import SplitSpec
+from tintype.recipe.data import SplitSpec
 
 NEAR = [0, *(1 << i for i in (255, 254, 200, 120, 60, 10))]
 """Hashes that differ in a bit or two."""
