@@ -43,6 +43,7 @@ LIGHT = (
     "tintype.evaluation",
     "tintype.sweep.definition",
     "tintype.sweep.points",
+    "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
-from tintype.recipe.networks import InitSpec, UNetSpec
 from tintype.recipe.data import ColourData, FoldersData
+from tintype.recipe.networks import InitSpec, UNetSpec
 from tintype.recipe.schema import GrayCodec, LabCodec, Recipe, RgbCodec, TrainingSpec
 
 

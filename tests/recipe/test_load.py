@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from tintype.errors import RecipeError
 from tintype.recipe import Recipe, dump_recipe, load_recipe, preset_names, recipe_fields
-from tintype.recipe.networks import UNetSpec
 from tintype.recipe.data import ColourData
+from tintype.recipe.networks import UNetSpec
 from tintype.recipe.schema import LabCodec, TrainingSpec
 
 

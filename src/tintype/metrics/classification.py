@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 
@@ -46,6 +48,77 @@ def judge_logits(logits: np.ndarray, numbers: np.ndarray, train_counts: np.ndarr
         wilson_interval(int(frequent.sum()), len(numbers)),
         correct,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ClassRow:
+    """How many pictures of a class were judged, and the part of them that was told right; None without any."""
+
+    name: str
+    pictures: int
+    accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class ClassifierScores:
+    """What `scores.json` of a classifier holds; fields as in `Judged`."""
+
+    protocol: dict[str, Any]
+    pictures: int
+    accuracy: Interval
+    cross_entropy: float
+    most_frequent_class: str
+    most_frequent: Interval
+    classes: tuple[ClassRow, ...]
+    verdict: str
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain JSON data."""
+        return asdict(self)
+
+
+def classifier_scores(
+    logits: np.ndarray,
+    numbers: np.ndarray,
+    train_counts: np.ndarray,
+    classes: Sequence[str],
+    *,
+    protocol: dict[str, Any],
+    notes: Sequence[str] = (),
+) -> ClassifierScores:
+    """Scores of a classifier beside always saying the most frequent class; arguments as for `judge_logits`."""
+    judged = judge_logits(logits, numbers, train_counts)
+    rows = []
+    for number, name in enumerate(classes):
+        own = judged.correct[numbers == number]
+        rows.append(ClassRow(name, len(own), float(own.mean()) if len(own) else None))
+    frequent = classes[int(np.argmax(train_counts))]
+    model, baseline = judged.accuracy, judged.most_frequent
+    # Intervals that do not touch decide more carefully than a paired test would.
+    better = model.low is not None and baseline.high is not None and model.low > baseline.high
+    word = "better than" if better else "not shown to be better than"
+    verdict = (
+        f"The model is {word} always saying {frequent}: it tells {_percent(model)} of {len(numbers)} pictures of "
+        f"{len(classes)} classes right, the other {_percent(baseline)}."
+    )
+    return ClassifierScores(
+        protocol,
+        len(numbers),
+        model,
+        judged.cross_entropy,
+        frequent,
+        baseline,
+        tuple(rows),
+        verdict,
+        tuple(notes),
+    )
+
+
+def _percent(part: Interval) -> str:
+    if part.low is None or part.high is None:
+        return f"{part.mean:.1%}"
+    return f"{part.mean:.1%} [{part.low:.1%}, {part.high:.1%}]"
 
 
 def wilson_interval(successes: int, count: int, *, level: float = 0.95) -> Interval:

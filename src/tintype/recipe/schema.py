@@ -1,8 +1,8 @@
 """The recipe: everything that decides a training run, as plain frozen data.
 
 One section a concern; a field that chooses between alternatives is called `kind` and the alternatives are tagged
-unions; those of networks and methods are in `networks.py` and `methods.py`. Nothing here imports torch or touches a
-file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of each layer
+unions; those of data, networks and methods are in `data.py`, `networks.py` and `methods.py`. Nothing here imports torch
+or touches a file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of each layer
 (`networks.build_generator`, `image.codec.build_codec`, ...) turn sections into objects.
 """
 
@@ -211,12 +211,15 @@ class Recipe(Section):
             )
         if self.evaluation.best_by not in (None, "last") and (self.evaluation.best_by == "accuracy") != bool(ours):
             raise ValueError(
-                f"evaluation.best_by={self.evaluation.best_by} is no score of method.kind={self.method.kind}: leave it out"
+                f"evaluation.best_by={self.evaluation.best_by} is no score of method.kind={self.method.kind}: leave it "
+                "out"
             )
         if ours and (self.codec.kind == "lab" or getattr(self.codec, "source", "rgb") != "rgb"):
             raise ValueError("a classifier looks at whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
-        if ours and self.inference != InferenceSpec():
-            raise ValueError("inference.* is for translations, a classifier has no use for it: leave it out")
+        if ours and (self.inference != InferenceSpec() or self.evaluation.size not in (None, self.data.size)):
+            raise ValueError(
+                "inference.* and evaluation.size are for translations, a classifier has no use for them: leave them out"
+            )
         return self
 
     @model_validator(mode="after")

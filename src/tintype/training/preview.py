@@ -163,8 +163,7 @@ class ClassifierPreview:
 
     def __init__(self, recipe: Recipe, data: PictureSet, device: torch.device) -> None:
         self.recipe, self.device = recipe, device
-        size = recipe.evaluation.size or recipe.data.size
-        self._judged = list(data.labelled("validation", size, limit=_VALIDATION_LABELS))
+        self._judged = list(data.labelled("validation", recipe.data.size, limit=_VALIDATION_LABELS))
         self._train_counts = data.class_counts("train")
 
     def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
