@@ -167,6 +167,30 @@ class Recipe(Section):
     evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
+    def _classifies_or_translates(self) -> Recipe:
+        kinds = {"data": self.data.kind, "generator": self.generator.kind, "method": self.method.kind}
+        classifying = {"data": "labelled", "generator": "classifier", "method": "classifier"}
+        ours = [section for section, kind in classifying.items() if kinds[section] == kind]
+        if ours and len(ours) < len(classifying):
+            other = next(section for section in classifying if section not in ours)
+            raise ValueError(
+                f"{ours[0]}.kind={kinds[ours[0]]} needs {other}.kind={classifying[other]}, got {kinds[other]}: a "
+                "classifier and a translation have no part in common"
+            )
+        if self.evaluation.best_by not in (None, "last") and (self.evaluation.best_by == "accuracy") != bool(ours):
+            raise ValueError(
+                f"evaluation.best_by={self.evaluation.best_by} is no score of method.kind={self.method.kind}: leave it "
+                "out"
+            )
+        if ours and (self.codec.kind == "lab" or getattr(self.codec, "source", "rgb") != "rgb"):
+            raise ValueError("a classifier looks at whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
+        if ours and (self.inference != InferenceSpec() or self.evaluation.size not in (None, self.data.size)):
+            raise ValueError(
+                "inference.* and evaluation.size are for translations, a classifier has no use for them: leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         stride, generator = self.output_stride, self.generator
         if self.data.size % self.generator_multiple:
@@ -196,30 +220,6 @@ class Recipe(Section):
             )
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")
-        return self
-
-    @model_validator(mode="after")
-    def _classifies_or_translates(self) -> Recipe:
-        kinds = {"data": self.data.kind, "generator": self.generator.kind, "method": self.method.kind}
-        classifying = {"data": "labelled", "generator": "classifier", "method": "classifier"}
-        ours = [section for section, kind in classifying.items() if kinds[section] == kind]
-        if ours and len(ours) < len(classifying):
-            other = next(section for section in classifying if section not in ours)
-            raise ValueError(
-                f"{ours[0]}.kind={kinds[ours[0]]} needs {other}.kind={classifying[other]}, got {kinds[other]}: a "
-                "classifier and a translation have no part in common"
-            )
-        if self.evaluation.best_by not in (None, "last") and (self.evaluation.best_by == "accuracy") != bool(ours):
-            raise ValueError(
-                f"evaluation.best_by={self.evaluation.best_by} is no score of method.kind={self.method.kind}: leave it "
-                "out"
-            )
-        if ours and (self.codec.kind == "lab" or getattr(self.codec, "source", "rgb") != "rgb"):
-            raise ValueError("a classifier looks at whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
-        if ours and (self.inference != InferenceSpec() or self.evaluation.size not in (None, self.data.size)):
-            raise ValueError(
-                "inference.* and evaluation.size are for translations, a classifier has no use for them: leave them out"
-            )
         return self
 
     @model_validator(mode="after")
