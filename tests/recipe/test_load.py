@@ -186,6 +186,7 @@ def test_vividness_is_refused_where_no_chroma_is_predicted() -> None:
         (["method.kind=pix2pix"], "data.kind=labelled needs method.kind=classifier, got pix2pix"),
         (["codec={kind: lab}"], "use codec.kind=rgb with codec.source=rgb, or gray"),
         (["codec.source=grey"], "use codec.kind=rgb with codec.source=rgb, or gray"),
+        (["codec={kind: gray}"], "method.foreign_chroma needs pictures in colour"),
         (["evaluation.best_by=psnr"], "evaluation.best_by=psnr is no score of method.kind=classifier"),
         (["evaluation.size=32"], "inference.* and evaluation.size are for translations"),
         (["inference.orientations=2"], "inference.* and evaluation.size are for translations"),

@@ -31,7 +31,7 @@ SMALL: dict[str, Any] = {
     "data": {"kind": "labelled", "label": "name", "size": 16, "load_size": 20, "augment": {"zoom": 1.2}},
     "codec": {"kind": "rgb"},
     "generator": {"kind": "classifier", "classes": 3, "filters": 4, "stages": 2, "dropout": 0.3},
-    "method": {"kind": "classifier", "label_smoothing": 0.1},
+    "method": {"kind": "classifier", "label_smoothing": 0.1, "foreign_chroma": 0.2},
     "optimiser": {"lr": 0.02},
     "training": {
         "steps": 20,

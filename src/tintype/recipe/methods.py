@@ -102,6 +102,13 @@ class ClassifierSpec(Section):
     label_smoothing: float = Field(
         0.0, ge=0, lt=1, description="Part of each label that is spread over all classes (Szegedy et al. 2016)."
     )
+    foreign_chroma: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Part of each batch that is shown with the chroma of another picture; a second linear layer learns "
+        "to tell, so that the features say whether colours are in their places.",
+    )
 
 
 def _method_kind(section: object) -> str | None:
