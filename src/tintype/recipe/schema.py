@@ -184,7 +184,7 @@ class Recipe(Section):
             )
         if ours and (self.codec.kind == "lab" or getattr(self.codec, "source", "rgb") != "rgb"):
             raise ValueError("a classifier looks at whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
-        if ours and self.codec.kind == "gray" and getattr(self.method, "foreign_chroma", 0):
+        if self.method.kind == "classifier" and self.method.foreign_chroma and self.codec.kind == "gray":
             raise ValueError("method.foreign_chroma needs pictures in colour: use codec.kind=rgb, or leave it out")
         if ours and (self.inference != InferenceSpec() or self.evaluation.size not in (None, self.data.size)):
             raise ValueError(
