@@ -56,6 +56,18 @@ def pictures(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten made pictures of each of three classes, `red_00.png` and so on, which differ in the mean of one channel."""
+    folder = tmp_path_factory.mktemp("labelled")
+    for channel, label in enumerate(("red", "green", "blue")):
+        for number in range(10):
+            picture = make_picture(100 * channel + number)
+            picture[..., channel] = 155 + picture[..., channel] // 3
+            write_image(folder / f"{label}_{number:02d}.png", picture)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def picture_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same, shared by tests that only read."""
     folder = tmp_path_factory.mktemp("pictures")

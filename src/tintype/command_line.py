@@ -244,7 +244,7 @@ def prepare_data(
 ) -> int:
     """Reduce and divide pictures, say what was made, and return the exit code: 1 if a picture was left out."""
     from tintype.data.prepare import PictureFormat, prepare
-    from tintype.recipe.schema import SplitSpec
+    from tintype.recipe.data import SplitSpec
 
     arrays = out.suffix.lower() == ".npz"
     if arrays and picture_format is not None:

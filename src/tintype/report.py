@@ -118,7 +118,7 @@ def _training_charts(run: Run) -> list[Chart]:
     phases: dict[str, list[Line]] = {}
     for name, curve in events.terms.items():
         phases.setdefault(name.split("/")[0] if "/" in name else "", []).append(Line(name, curve))
-    titles = {"d": "Discriminator loss", "g": "Generator loss", "": "Loss"}
+    titles = {"d": "Discriminator loss", "g": "Generator loss", "c": "Classifier loss", "": "Loss"}
     for phase, lines in phases.items():
         charts.append(smoothed_chart(titles.get(phase, f"Loss of {phase[:40]}"), lines))
     if psnr := events.validation.get("psnr"):
@@ -128,6 +128,11 @@ def _training_charts(run: Run) -> list[Chart]:
             lines.append(Line(name, reference, dashed=True))
         title = "Validation PSNR, A to B" if len(run.parts) > 1 else "Validation PSNR"
         charts.append(line_chart(title, "dB, higher is better.", lines, mark=events.best_step))
+    if accuracy := events.validation.get("accuracy"):
+        lines = [Line("model", accuracy)]
+        if baseline := events.validation.get("most_frequent_class"):
+            lines.append(Line("most frequent class", baseline, dashed=True))
+        charts.append(line_chart("Validation accuracy", "Part of the pictures.", lines, mark=events.best_step))
     for direction, title in DIRECTION_TITLES.items():
         named = {name: events.validation.get(f"{name}_{direction}_psnr") for name in CONSISTENCY_LABELS}
         if lines := [Line(name, curve, dashed=name == "change") for name, curve in named.items() if curve]:

@@ -10,24 +10,34 @@ import pytest
 
 import tintype
 from tintype.console import Reporter
+from tintype.inference.modelfile import read_card
 from tintype.recipe import load_recipe, preset_names
 
 SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2"]
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
-SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"]}
+SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"], "classifier": ["generator.classes=3"]}
 
 
 @pytest.mark.parametrize("name", preset_names())
-def test_a_preset_trains_two_steps_and_leaves_a_working_model(name: str, tmp_path: Path, picture_set: Path) -> None:
+def test_a_preset_trains_two_steps_and_leaves_a_working_model(
+    name: str, tmp_path: Path, picture_set: Path, labelled_set: Path
+) -> None:
     recipe = load_recipe(name)
+    if recipe.data.kind == "labelled":
+        picture_set = labelled_set
     more = ["codec.chroma_size=16"] if getattr(recipe.codec, "chroma_size", None) else []
     if recipe.data.kind == "unpaired":
         more.append(f"data.path_b={picture_set}")
     overrides = [f"data.path={picture_set}", *SMALL, *SHALLOW[recipe.generator.kind], *more]
+    if recipe.generator.kind == "classifier":
+        overrides = [override for override in overrides if not override.startswith("discriminator")]
     assert tintype.train(name, tmp_path / "run", overrides, reporter=Reporter(quiet=True))
     logged = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert [line["step"] for line in logged if line["event"] == "checkpoint"] == [2]
+    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
+    if recipe.generator.kind == "classifier":
+        assert read_card(tmp_path / "run" / "model.onnx").classes == ("blue", "green", "red")
+        return
     picture = np.random.default_rng(0).integers(0, 256, (45, 37), dtype=np.uint8)
     for direction in recipe.directions:
         assert tintype.Translator(tmp_path / "run", direction)(picture).shape == (45, 37, 3)
-    assert (tmp_path / "run" / "report.html").stat().st_size > 10_000

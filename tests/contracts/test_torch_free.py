@@ -47,6 +47,7 @@ LIGHT = (
     "tintype.sweep.definition",
     "tintype.sweep.points",
     "tintype.judging",
+    "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(

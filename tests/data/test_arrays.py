@@ -19,7 +19,7 @@ from tintype.data.check import check_folder
 from tintype.data.fingerprint import fingerprint, item_fingerprint
 from tintype.data.source import arrays_by_role, domain_pictures, find_items, has_two_domains
 from tintype.errors import DataError, ImageError, OutputError
-from tintype.recipe.schema import ColourData, SideBySideData
+from tintype.recipe.data import ColourData, SideBySideData
 
 PICTURES = np.stack([make_picture(seed) for seed in range(6)])
 

@@ -14,7 +14,7 @@ from tintype.data.cache import default_cache_folder, open_cache
 from tintype.data.fingerprint import fingerprint
 from tintype.data.source import find_items
 from tintype.errors import DataError, OutputError
-from tintype.recipe.schema import ColourData, FoldersData, SideBySideData
+from tintype.recipe.data import ColourData, FoldersData, SideBySideData
 
 
 def noise(height, width, channels=3, seed=0):

@@ -17,7 +17,7 @@ from tintype.data.source import arrays_by_role, bundled_folder, domain_pictures,
 from tintype.data.split import make_split
 from tintype.errors import DataError, OutputError, UsageError
 from tintype.image.file import find_pictures, read_image, write_image
-from tintype.recipe.schema import ColourData, SplitSpec
+from tintype.recipe.data import ColourData, SplitSpec
 
 ALL_TRAIN = SplitSpec(validation=0, test=0)
 

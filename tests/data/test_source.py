@@ -6,7 +6,7 @@ import pytest
 
 from tintype.data.source import bundled_folder, find_items
 from tintype.errors import DataError, UsageError
-from tintype.recipe.schema import ColourData, FoldersData, SideBySideData, UnpairedData
+from tintype.recipe.data import ColourData, FoldersData, LabelledData, SideBySideData, UnpairedData
 
 
 def touch(root, *names):
@@ -211,3 +211,46 @@ def test_a_second_path_beside_one_that_has_two_domains_is_an_error(tmp_path, fil
     with pytest.raises(DataError, match=r"both: has two domains of its own, .* leave out data\.path_b") as error:
         find_items(UnpairedData(path=path, path_b=path_b))
     assert "\n" not in str(error.value)
+
+
+def labels(items):
+    return {item.name: (item.label, item.split) for item in items}
+
+
+def test_the_folder_of_a_picture_is_its_class(tmp_path):
+    path = touch(tmp_path, "cat/a.png", "more/dog/b.jpg")
+    assert labels(find_items(LabelledData(path=path))) == {"cat/a.png": ("cat", None), "more/dog/b.jpg": ("dog", None)}
+
+
+def test_classes_may_lie_in_split_folders(tmp_path):
+    path = touch(tmp_path, "train/cat/a.png", "test/cat/b.png")
+    assert labels(find_items(LabelledData(path=path))) == {
+        "train/cat/a.png": ("cat", "train"),
+        "test/cat/b.png": ("cat", "test"),
+    }
+
+
+def test_a_name_up_to_its_last_underscore_is_the_class(tmp_path):
+    path = touch(tmp_path, "sea_horse_001.jpg", "train_7_2.jpg", "x/cup_a.b.png")
+    assert labels(find_items(LabelledData(path=path, label="name"))) == {
+        "sea_horse_001.jpg": ("sea_horse", None),
+        "train_7_2.jpg": ("train_7", None),
+        "x/cup_a.b.png": ("cup", None),
+    }
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "message"),
+    [
+        (
+            "folder",
+            ("cat_1.png", "dog/2.png"),
+            r"1 of 2 pictures lie in no folder of a class: cat_1\.png; .*label=name",
+        ),
+        ("folder", ("train/a.png", "train/cat/b.png"), r"1 of 2 pictures lie in no folder of a class: train/a\.png"),
+        ("name", ("cat/1.png", "_2.png"), r"2 of 2 pictures are not called CLASS_something: _2\.png, .*label=folder"),
+    ],
+)
+def test_a_picture_without_a_class_is_named(tmp_path, label, names, message):
+    with pytest.raises(DataError, match=message):
+        find_items(LabelledData(path=touch(tmp_path, *names), label=label))

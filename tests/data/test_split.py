@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from tests.data.prints import FAR, random_prints
 from tintype.data.fingerprint import Fingerprint, duplicate_groups
 from tintype.data.source import Item
 from tintype.data.split import Split, make_split
-from tintype.recipe.schema import SplitSpec
+from tintype.recipe.data import SplitSpec
 
 NEAR = [0, *(1 << i for i in (255, 254, 200, 120, 60, 10))]
 """Hashes that differ in a bit or two."""
@@ -263,3 +264,17 @@ def test_test_pictures_that_folders_name_are_not_dealt_into_folds():
     splits = [make_split(items, random_prints(30), SplitSpec(folds=3, fold=fold)) for fold in (0, 1)]
     assert splits[0].test == splits[1].test and len(splits[0].test) == 5
     assert splits[0].notes[0] == "the folders name the test pictures, so data.split.folds has no effect"
+
+
+def test_copies_in_two_classes_stay_on_one_side_and_every_class_keeps_its_share():
+    items = [replace(item, label="ab"[number % 2]) for number, item in enumerate(items_of(40))]
+    prints = random_prints(40)
+    prints[1] = replace(prints[1], phash=prints[0].phash)
+    split = make_split(items, prints, SplitSpec(validation=0.2, test=0.2, near_duplicates=0))
+    assert len(split.groups) == 1
+    assert any("the classes share pictures" in note and "more than one" in note for note in split.notes)
+    sides = [split.train, split.validation, split.test]
+    assert any(set(split.groups[0]) <= set(side) for side in sides)
+    label = {item.name: item.label for item in items}
+    for side, wanted in zip(sides, (12, 4, 4), strict=True):
+        assert all(abs(sum(label[name] == one for name in side) - wanted) <= 1 for one in "ab")

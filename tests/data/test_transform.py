@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import map_coordinates
 
 from tintype.data.transform import cut, draw_placement, epoch_order, sample_generator
-from tintype.recipe.schema import AugmentSpec
+from tintype.recipe.data import AugmentSpec
 
 PLAIN = AugmentSpec(flip=False)
 

@@ -6,16 +6,9 @@ import numpy as np
 import pytest
 
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
+from tintype.recipe.data import ColourData, FoldersData
 from tintype.recipe.networks import InitSpec, UNetSpec
-from tintype.recipe.schema import (
-    ColourData,
-    FoldersData,
-    GrayCodec,
-    LabCodec,
-    Recipe,
-    RgbCodec,
-    TrainingSpec,
-)
+from tintype.recipe.schema import GrayCodec, LabCodec, Recipe, RgbCodec, TrainingSpec
 
 
 def make_card(codec="lab", *, size=16, stride=1, levels=3, norm="batch", upsample="transposed", **fields):

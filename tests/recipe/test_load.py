@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from tintype.errors import RecipeError
 from tintype.recipe import Recipe, dump_recipe, load_recipe, preset_names, recipe_fields
+from tintype.recipe.data import ColourData
 from tintype.recipe.networks import UNetSpec
-from tintype.recipe.schema import ColourData, LabCodec, TrainingSpec
+from tintype.recipe.schema import LabCodec, TrainingSpec
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -174,3 +176,28 @@ def test_every_field_of_the_schema_is_listed_once() -> None:
 def test_vividness_is_refused_where_no_chroma_is_predicted() -> None:
     with pytest.raises(RecipeError, match=r"method\.vividness weighs pixels by chroma, which codec\.kind=rgb"):
         load_recipe("hubble-pix2pix", ["method.vividness=2"])
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["data.kind=colour"], "generator.kind=classifier needs data.kind=labelled, got colour"),
+        (["generator={kind: unet}"], "data.kind=labelled needs generator.kind=classifier, got unet"),
+        (["method.kind=pix2pix"], "data.kind=labelled needs method.kind=classifier, got pix2pix"),
+        (["codec={kind: lab}"], "use codec.kind=rgb with codec.source=rgb, or gray"),
+        (["codec.source=grey"], "use codec.kind=rgb with codec.source=rgb, or gray"),
+        (["codec={kind: gray}"], "method.foreign_chroma needs pictures in colour"),
+        (["evaluation.best_by=psnr"], "evaluation.best_by=psnr is no score of method.kind=classifier"),
+        (["evaluation.size=32"], "inference.* and evaluation.size are for translations"),
+        (["inference.orientations=2"], "inference.* and evaluation.size are for translations"),
+        (["generator.classes=1"], "generator.classes: got 1"),
+    ],
+)
+def test_a_classifier_has_parts_of_its_own(overrides: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=re.escape(message)):
+        load_recipe("caltech101-classifier", overrides)
+
+
+def test_accuracy_is_no_score_of_a_translation() -> None:
+    with pytest.raises(RecipeError, match=r"evaluation\.best_by=accuracy is no score of method\.kind=pix2pix"):
+        load_recipe("tiny", ["evaluation.best_by=accuracy"])

@@ -29,7 +29,7 @@ from tintype.data.source import Item, data_path
 from tintype.errors import DataError, ImageError, OutputError
 from tintype.image.file import ImageHeader, read_header, read_image, read_thumbnail
 from tintype.image.resize import resize
-from tintype.recipe.schema import DataSpec
+from tintype.recipe.data import DataSpec
 
 _VERSION = 2  # raised when the layout or the decoding changes, so that older files are not used
 _THREADS = 4

@@ -30,7 +30,8 @@ from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image
 from tintype.image.grid import panel
-from tintype.recipe.schema import ColourData, Direction, FoldersData, Grey, SideBySideData, SplitSpec, UnpairedData
+from tintype.recipe.data import ColourData, FoldersData, SideBySideData, SplitSpec, UnpairedData
+from tintype.recipe.schema import Direction, Grey
 
 Kind = Literal["colour", "folders", "side_by_side", "unpaired"]
 

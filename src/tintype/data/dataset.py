@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tintype.data.cache import PictureCache, open_cache
-from tintype.data.sampler import PairedSampler, PictureStore, UnpairedSampler
+from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, UnpairedSampler
 from tintype.data.source import DOMAINS, Domain, find_items
 from tintype.data.split import Split, make_split
 from tintype.errors import DataError
@@ -23,6 +23,7 @@ from tintype.image.codec import build_codec
 from tintype.recipe.schema import Recipe
 
 Progress = Callable[[int, int], None]
+_Sampler = PairedSampler | UnpairedSampler | LabelledSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,25 +43,38 @@ class Single:
     picture: np.ndarray
 
 
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One evaluation picture in display space, `h w c`, and the number of its class."""
+
+    name: str
+    picture: np.ndarray
+    number: int
+
+
 class PictureSet:
     """The pictures of a recipe, handed out in model space (training) or in display space (evaluation).
 
     Domain A is that of the sources, B that of the targets. Where `has_pairs`, every picture has a partner in the other
-    domain, which a method that learns without pairs is not shown.
+    domain, which a method that learns without pairs is not shown. Where there are `classes`, every picture has one.
     """
 
     def __init__(self, recipe: Recipe, cache: PictureCache, split: Split) -> None:
         self.recipe = recipe
         self.split = split
         self.cache = cache
-        self.has_pairs = recipe.data.kind != "unpaired"
+        self.has_pairs = recipe.data.kind not in ("unpaired", "labelled")
+        self._one_domain = recipe.data.kind != "unpaired"  # or each picture is one of the two
+        self.classes = tuple(sorted({item.label for item in cache.items if item.label is not None}))
         store, index = PictureStore(cache), {name: number for number, name in enumerate(cache.names)}
         train = [index[name] for name in split.train]
-        self._sampler = (
-            PairedSampler(recipe, store, np.array(train))
-            if recipe.learns_from_pairs
-            else UnpairedSampler(recipe, store, *(self._of_domain(train, domain) for domain in DOMAINS))
-        )
+        match recipe.method.kind:
+            case "pix2pix" | "regression":
+                self._sampler: _Sampler = PairedSampler(recipe, store, np.array(train))
+            case "cyclegan":
+                self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, one) for one in DOMAINS))
+            case "classifier":
+                self._sampler = LabelledSampler(recipe, store, np.array(train), self._class_numbers)
 
     @property
     def count(self) -> int:
@@ -68,7 +82,7 @@ class PictureSet:
         return self._sampler.count
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
-        """Pictures of A and of B for batch number `step` (from 0) in model space, `n c h w` on `device`.
+        """Pictures of A and of B, or their classes, for batch number `step` (from 0); see `methods.Batch`.
 
         Args:
             step: Number of the batch.
@@ -110,10 +124,26 @@ class PictureSet:
             else:
                 yield Single(cache.names[number], centre(cache.target(number), size))
 
+    def labelled(self, part: str, size: int, limit: int | None = None) -> Iterator[Labelled]:
+        """Evaluation pictures with their classes, made and limited like `pictures`; none without classes."""
+        if self.classes:
+            cache, chosen = self._chosen(part, size, limit)
+            codec = build_codec(self.recipe)
+            for number in chosen:
+                picture = codec.source_from(centre(cache.target(number), size).transpose(2, 0, 1)[None])[0]
+                label = cache.items[number].label or ""
+                yield Labelled(cache.names[number], picture.transpose(1, 2, 0), self.classes.index(label))
+
+    def class_counts(self, part: str) -> np.ndarray:
+        """How many pictures of each class a part of the split has, int64 in the order of `classes`."""
+        members = set(getattr(self.split, part))
+        chosen = [name in members for name in self.cache.names]
+        return np.bincount(self._class_numbers[chosen], minlength=len(self.classes))
+
     def domain_count(self, domain: Domain, part: str) -> int:
         """Number of pictures that a domain has in a part of the split."""
         names = getattr(self.split, part)
-        return len(names) if self.has_pairs else sum(name.startswith(f"{domain}/") for name in names)
+        return len(names) if self._one_domain else sum(name.startswith(f"{domain}/") for name in names)
 
     def _chosen(
         self, part: str, size: int, limit: int | None, domain: Domain | None = None
@@ -128,9 +158,15 @@ class PictureSet:
         return cache, chosen
 
     def _of_domain(self, numbers: list[int], domain: str) -> np.ndarray:
-        """Those of the cached pictures that have a picture of the domain: all of them where there are pairs."""
-        kept = [number for number in numbers if self.has_pairs or self.cache.items[number].domain == domain]
+        """Those of the cached pictures that have a picture of the domain: all of them where they are not apart."""
+        kept = [number for number in numbers if self._one_domain or self.cache.items[number].domain == domain]
         return np.array(kept, dtype=np.int64)
+
+    @functools.cached_property
+    def _class_numbers(self) -> np.ndarray:
+        """That of each cached picture, int64."""
+        numbers = {label: number for number, label in enumerate(self.classes)}
+        return np.array([numbers[item.label] for item in self.cache.items if item.label is not None], dtype=np.int64)
 
     @functools.cache  # noqa: B019 - one object lives as long as a run
     def _cache_of_size(self, size: int) -> PictureCache:
@@ -175,4 +211,10 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
         if recipe.data.kind == "unpaired" and whose == " of domain B":
             where = recipe.data.path_b or where
         raise DataError(f"{where}: no readable picture{whose} is left to train on")
+    if recipe.generator.kind == "classifier" and recipe.generator.classes != len(pictures.classes):
+        raise DataError(
+            f"{recipe.data.path}: has pictures of {len(pictures.classes)} classes, the recipe is for "
+            f"{recipe.generator.classes}: set generator.classes={len(pictures.classes)}, or data.label to where the "
+            "classes stand"
+        )
     return pictures

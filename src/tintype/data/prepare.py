@@ -37,7 +37,7 @@ from tintype.data.source import (
 from tintype.data.split import make_split
 from tintype.errors import DataError, ImageError, OutputError, UsageError
 from tintype.image.file import write_image
-from tintype.recipe.schema import SplitSpec
+from tintype.recipe.data import SplitSpec
 
 PictureFormat = Literal["png", "jpg"]
 

@@ -67,22 +67,20 @@ class PictureStore:
         return flat
 
 
-class PairedSampler:
-    """Samples are pictures and their partners, cut alike; an epoch goes once through all of them."""
+class _Epochs:
+    """Windows of single pictures; an epoch goes once through all of them."""
 
     def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray) -> None:
         self.recipe, self.store, self.pictures = recipe, store, pictures
-        self._codec = build_codec(recipe)
 
     @property
     def count(self) -> int:
         """Samples in an epoch."""
         return len(self.pictures)
 
-    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
-        """See `PictureSet.batch`."""
-        recipe, store = self.recipe, self.store
-        seed, size = recipe.training.seed, recipe.data.size
+    def samples(self, step: int, share: tuple[int, int]) -> tuple[list[int], list[Placement]]:
+        """Numbers and windows of the pictures of a share of a batch."""
+        recipe, store, seed = self.recipe, self.store, self.recipe.training.seed
         pictures, placements = [], []
         for number in share_of_batch(step, recipe.training.batch_size, share):
             epoch, position = divmod(number, self.count)
@@ -90,6 +88,29 @@ class PairedSampler:
             picture = self.pictures[index]
             pictures.append(picture)
             placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, index)))
+        return pictures, placements
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019
+    def _order(self, epoch: int) -> np.ndarray:
+        return epoch_order(self.recipe.training.seed, epoch, self.count)
+
+
+class PairedSampler:
+    """Samples are pictures and their partners, cut alike."""
+
+    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray) -> None:
+        self._epochs = _Epochs(recipe, store, pictures)
+        self._codec = build_codec(recipe)
+
+    @property
+    def count(self) -> int:
+        """Samples in an epoch."""
+        return self._epochs.count
+
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+        """See `PictureSet.batch`."""
+        store, size = self._epochs.store, self._epochs.recipe.data.size
+        pictures, placements = self._epochs.samples(step, share)
         target = store.cut(pictures, placements, size, device)
         if store.cache.paired:
             source = store.cut(pictures, placements, size, device, source=True)
@@ -97,9 +118,26 @@ class PairedSampler:
             source = self._codec.source_from(target)
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
-    @functools.lru_cache(maxsize=2)  # noqa: B019
-    def _order(self, epoch: int) -> np.ndarray:
-        return epoch_order(self.recipe.training.seed, epoch, self.count)
+
+class LabelledSampler:
+    """Samples are pictures and the numbers of their classes; `classes` holds that of every cached picture."""
+
+    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray, classes: np.ndarray) -> None:
+        self._epochs = _Epochs(recipe, store, pictures)
+        self._codec = build_codec(recipe)
+        self._classes = classes
+
+    @property
+    def count(self) -> int:
+        """Samples in an epoch."""
+        return self._epochs.count
+
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+        """See `PictureSet.batch`."""
+        pictures, placements = self._epochs.samples(step, share)
+        cut = self._epochs.store.cut(pictures, placements, self._epochs.recipe.data.size, device)
+        classes = torch.from_numpy(self._classes[pictures]).to(device)
+        return self._codec.encode_source(self._codec.source_from(cut)), classes
 
 
 class UnpairedSampler:

@@ -1,12 +1,13 @@
 """Where pictures come from: a data section of a recipe -> the items of the set, found and paired, none of them opened.
 
-Four layouts, named by `data.kind`:
+Five layouts, named by `data.kind`:
 
     colour          FOLDER/**/picture                   the source is made from the target later
     folders         FOLDER/A/**/name.*, FOLDER/B/**/name.*, or `path` and `path_b`; paired by path without suffix
     side_by_side    FOLDER/**/picture                   A in the left half, B in the right one
     unpaired        FOLDER/trainA/**/picture, FOLDER/trainB/..., any of valA, valB, testA, testB; or FOLDER/A and
                     FOLDER/B; or `path` and `path_b`    no partners
+    labelled        FOLDER/**/CLASS/picture, or FOLDER/**/CLASS_name
 
 In each of the others, and in each of two folders, a top level of `train/` and any of `val/` (`valid/`, `validation/`)
 and `test/` gives the split. `colour` and `unpaired` take .npz files too; the names of their arrays say the same as
@@ -26,7 +27,8 @@ from typing import Literal, NamedTuple
 from tintype.data.arrays import array_names, count_pictures
 from tintype.errors import DataError, UsageError
 from tintype.image.file import find_pictures, picture_suffix
-from tintype.recipe.schema import ColourData, DataSpec, Direction, FoldersData, SideBySideData, UnpairedData
+from tintype.recipe.data import ColourData, DataSpec, FoldersData, LabelledData, SideBySideData, UnpairedData
+from tintype.recipe.schema import Direction
 
 SplitName = Literal["train", "validation", "test"]
 Domain = Literal["A", "B"]
@@ -61,6 +63,7 @@ class Item:
         half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
         domain: For pictures without partners: which of the two domains they belong to; their names begin with it.
         entry: For a picture in an .npz file, which is the target then: name of the array and position in it.
+        label: For a picture of a class: what the class is called.
     """
 
     name: str
@@ -70,6 +73,7 @@ class Item:
     half: Direction | None = None
     domain: Domain | None = None
     entry: tuple[str, int] | None = None
+    label: str | None = None
 
 
 class Picture(NamedTuple):
@@ -153,6 +157,8 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
             return _paired_items(spec)
         case UnpairedData():
             return _unpaired_items(spec)
+        case LabelledData():
+            return _labelled_items(spec)
 
 
 def arrays_by_role(npz: Path) -> dict[Role, str]:
@@ -320,6 +326,26 @@ def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
         for one in pictures
     ]
     return tuple(sorted(items, key=lambda item: item.name))
+
+
+def _labelled_items(spec: LabelledData) -> tuple[Item, ...]:
+    items, unnamed = [], []
+    for name, path, split in _pictures_with_split(data_folder(spec.path)):
+        *folders, file = name.split("/")
+        if spec.label == "folder":
+            label = "" if not folders or (split and len(folders) == 1) else folders[-1]
+        else:
+            label = file.removesuffix(path.suffix).rpartition("_")[0]
+        items.append(Item(name, path, split=split, label=label))
+        unnamed += [] if label else [name]
+    if unnamed:
+        other = "name" if spec.label == "folder" else "folder"
+        needed = "lie in no folder of a class" if spec.label == "folder" else "are not called CLASS_something"
+        raise DataError(
+            f"{spec.path}: {len(unnamed)} of {len(items)} pictures {needed}: {_listed(unnamed)}; give each its class, "
+            f"or use data.label={other}"
+        )
+    return tuple(items)
 
 
 def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:

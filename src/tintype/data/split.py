@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tintype.data.fingerprint import Fingerprint, duplicate_groups
 from tintype.data.source import Item, SplitName
-from tintype.recipe.schema import SplitSpec
+from tintype.recipe.data import SplitSpec
 
 _MANY = 10  # a group of more than so many pictures, and more than a tenth of the set, is mentioned
 HELD_OUT: tuple[Literal["test", "validation"], ...] = ("test", "validation")  # in the order in which they are filled
@@ -60,18 +60,18 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
     """Divide a set; the same pictures give the same split whatever they are called and in whatever order they come.
 
     Groups of copies stay together. What folders say (`Item.split`) is kept; a side that they leave out is taken from
-    their training pictures. With three groups or more, no side with a fraction above 0 is empty. Two domains are
-    divided each for itself, or together where copies reach from one to the other.
+    their training pictures. With three groups or more, no side with a fraction above 0 is empty. Two domains, and
+    classes, are divided each for itself, or together where copies reach from one to the other.
     """
     groups = duplicate_groups(fingerprints, spec.near_duplicates)
     groups.sort(key=lambda group: _rank(fingerprints[i].sha256 for i in group))
-    domains = sorted({item.domain or "" for item in items})
-    shared = [group for group in groups if len({items[i].domain for i in group}) > 1]
+    domains = sorted({_stratum(item) for item in items})
+    shared = [group for group in groups if len({_stratum(items[i]) for i in group}) > 1]
     if shared or len(domains) < 2:
         split = _divided(items, fingerprints, groups, domains, spec)
         return replace(split, notes=(_shared_note(items, shared), *split.notes)) if shared else split
     parts = [
-        _divided(items, fingerprints, [group for group in groups if (items[group[0]].domain or "") == one], [one], spec)
+        _divided(items, fingerprints, [group for group in groups if _stratum(items[group[0]]) == one], [one], spec)
         for one in domains
     ]
     return Split(
@@ -84,6 +84,11 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
     )
 
 
+def _stratum(item: Item) -> str:
+    """What is divided for itself, so that each part has its share of it: a domain, a class, or the whole set."""
+    return item.domain or item.label or ""
+
+
 def _divided(
     items: Sequence[Item],
     fingerprints: Sequence[Fingerprint],
@@ -92,7 +97,7 @@ def _divided(
     spec: SplitSpec,
 ) -> Split:
     """Divide the items that are in the groups, which come in the order in which they are held out."""
-    members = {one: [i for group in groups for i in group if (items[i].domain or "") == one] for one in domains}
+    members = {one: [i for group in groups for i in group if _stratum(items[i]) == one] for one in domains}
     count_of_all = sum(map(len, members.values()))
     copies = [group for group in groups if len(group) > 1]
     sides: dict[SplitName, list[int]] = {"train": [], "validation": [], "test": []}
@@ -122,7 +127,7 @@ def _divided(
     in_fold = _fold(groups, spec)
 
     def size(group: list[int], domain: str) -> int:
-        return sum((items[i].domain or "") == domain for i in group)
+        return sum(_stratum(items[i]) == domain for i in group)
 
     held_out = [s for s in HELD_OUT if getattr(spec, s) > 0 or (s == "test" and spec.folds > 1)]
     wanted = {one: [s for s in held_out if not any(items[i].split == s for i in members[one])] for one in domains}
@@ -167,7 +172,7 @@ def _divided(
     digests = [
         _digest(
             [
-                [name, sorted(fingerprints[i].sha256 for i in indices if (items[i].domain or "") == one)]
+                [name, sorted(fingerprints[i].sha256 for i in indices if _stratum(items[i]) == one)]
                 for name, indices in sides.items()
             ]
         )
@@ -218,9 +223,10 @@ def _fold(groups: list[list[int]], spec: SplitSpec) -> set[int]:
 
 def _shared_note(items: Sequence[Item], groups: list[list[int]]) -> str:
     example = min(tuple(sorted(items[i].name for i in group)) for group in groups)
+    what, where = ("classes", "more than one") if any(item.label for item in items) else ("domains", "both")
     return (
-        f"the domains share pictures, so they are divided together: {len(groups)} group{'s' * (len(groups) > 1)} of "
-        f"copies or near copies in both, as {', '.join(example[:4])}{', ...' if len(example) > 4 else ''}"
+        f"the {what} share pictures, so they are divided together: {len(groups)} group{'s' * (len(groups) > 1)} of "
+        f"copies or near copies in {where}, as {', '.join(example[:4])}{', ...' if len(example) > 4 else ''}"
     )
 
 

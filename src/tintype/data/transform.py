@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tintype.recipe.schema import AugmentSpec
+from tintype.recipe.data import AugmentSpec
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ class ModelCard(BaseModel):
     baselines: BaselineConstants | None = None
     scores: dict[str, JsonValue] = {}
     split: dict[str, JsonValue] | None = None
+    classes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _fits_its_recipe(self) -> ModelCard:
@@ -55,6 +56,9 @@ class ModelCard(BaseModel):
             raise ValueError(f"direction {self.direction}, but the recipe trains {self.recipe.directions[0]} only")
         if self.multiple_of % self.output_stride:
             raise ValueError(f"multiple_of {self.multiple_of} must be a multiple of output_stride {self.output_stride}")
+        wanted = getattr(self.recipe.generator, "classes", 0)
+        if self.classes and len(self.classes) != wanted:
+            raise ValueError(f"{len(self.classes)} classes, but the recipe tells {wanted} apart")
         return self
 
 

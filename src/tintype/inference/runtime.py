@@ -32,6 +32,13 @@ class Runtime(Protocol):
         """Model space in and out, float32: `n c h w` to `n c' h/output_stride w/output_stride`."""
 
 
+class ManyRuntime(Protocol):
+    """A runtime of a network that gives more than one array."""
+
+    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
+        """All of them, float32; model space in, `n c h w`."""
+
+
 @runtime_checkable
 class FreezableRuntime(Runtime, Protocol):
     """A runtime whose normalisation over the picture at hand can be held to that of one picture."""
@@ -94,13 +101,20 @@ class OnnxRuntime:
         Raises:
             ModelFileError: The network fails on this input.
         """
+        return self.outputs(x)[0]
+
+    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
+        """All that the network gives; a classifier gives features and logits.
+
+        Raises:
+            ModelFileError: The network fails on this input.
+        """
         try:
-            output: np.ndarray = self._session.run(None, {self._input: x})[0]
+            return list(self._session.run(None, {self._input: x}))
         except Exception as error:  # ONNX Runtime's errors share no base but Exception
             raise ModelFileError(
                 f"{self._path}: the network failed on an input of shape {x.shape} ({_first_line(error)})"
             ) from error
-        return output
 
 
 def open_runtime(path: Path, threads: int | None = None) -> tuple[Runtime, ModelCard]:
@@ -144,9 +158,11 @@ def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) 
         raise damaged(path, error) from error
     card = card_from_json(metadata.get(METADATA_KEY), path)
     inputs, outputs = session.get_inputs(), session.get_outputs()
-    if (len(inputs), len(outputs)) != (1, 1) or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+    wanted = 2 if card.recipe.generator.kind == "classifier" else 1
+    if (len(inputs), len(outputs)) != (1, wanted) or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
+        number = ("", "one output", "two outputs")[wanted]
         raise ModelFileError(
-            f"{path}: must have one float32 input `n c h w` and one output; export it again with Tintype"
+            f"{path}: must have one float32 input `n c h w` and {number}; export it again with Tintype"
         )
     return session, card
 

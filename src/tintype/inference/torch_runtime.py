@@ -48,9 +48,13 @@ class TorchRuntime:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
+        return self.outputs(x)[0]
+
+    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
+        """See `ManyRuntime`."""
         with _TURN, evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
-            output: Tensor = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
-            return output.float().cpu().numpy()
+            made = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
+            return [part.float().cpu().numpy() for part in (made if isinstance(made, tuple) else (made,))]
 
     def frozen_on(self, show: Callable[[], object]) -> TorchRuntime:
         """See `FreezableRuntime`; what is frozen is instance norm, and batch norm without running statistics."""

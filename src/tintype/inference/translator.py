@@ -118,6 +118,11 @@ class Translator:
         codec: Codec | None = None,
         path: Path | None = None,
     ) -> None:
+        if card.recipe.generator.kind == "classifier":
+            raise UsageError(
+                f"{path or 'this model'}: tells classes of pictures apart and translates none; give a model of another "
+                "recipe"
+            )
         self.runtime, self.card, self._path = runtime, card, path
         self.codec = codec or build_codec(card.recipe, card.direction)
         self.network = Network(runtime, card, self.codec)

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from tintype.methods.classifier import ClassifierMethod
 from tintype.methods.cyclegan import CycleGan
 from tintype.methods.method import Batch, Method, Peers, Phase
 from tintype.methods.pix2pix import Pix2Pix
 from tintype.methods.regression import Regression
-from tintype.recipe.methods import CycleGanSpec, Pix2PixSpec, RegressionSpec
+from tintype.recipe.methods import ClassifierSpec, CycleGanSpec, Pix2PixSpec, RegressionSpec
 from tintype.recipe.schema import Recipe
 
-__all__ = ["Batch", "CycleGan", "Method", "Peers", "Phase", "Pix2Pix", "Regression", "build_method"]
+__all__ = [
+    "Batch",
+    "ClassifierMethod",
+    "CycleGan",
+    "Method",
+    "Peers",
+    "Phase",
+    "Pix2Pix",
+    "Regression",
+    "build_method",
+]
 
 
 def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
@@ -21,3 +32,5 @@ def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
             return Regression(recipe, recipe.method)
         case CycleGanSpec():
             return CycleGan(recipe, recipe.method, peers)
+        case ClassifierSpec():
+            return ClassifierMethod(recipe, recipe.method)

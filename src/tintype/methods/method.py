@@ -16,7 +16,8 @@ from torch import Tensor, nn
 class Batch:
     """Pictures in model space, `n c h w`; the target may be smaller by the generator's output stride.
 
-    For methods without pairs the source is a picture of domain A and the target one of domain B.
+    For methods without pairs the source is a picture of domain A and the target one of domain B; for classifiers the
+    target is the number of the picture's class, int64 `n`.
     """
 
     source: Tensor

@@ -7,19 +7,23 @@ from torch import nn
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
+from tintype.networks.classifier import Classifier
 from tintype.networks.dense import DenseGan
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = ["Classifier", "DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
 
 
-def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet:
-    """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`."""
+def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | Classifier:
+    """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`.
+
+    In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits.
+    """
     codec, spec = build_codec(recipe, direction), recipe.generator
-    network: UNet | ResNet
+    network: UNet | ResNet | Classifier
     match spec.kind:
         case "unet":
             network = UNet(
@@ -43,7 +47,20 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 dropout=spec.dropout,
                 upsample=spec.upsample,
             )
+        case "classifier":
+            network = Classifier(
+                codec.source_channels,
+                spec.classes,
+                filters=spec.filters,
+                stages=spec.stages,
+                blocks=spec.blocks,
+                stem_stride=spec.stem_stride,
+                norm=spec.norm,
+                dropout=spec.dropout,
+            )
     initialise(network, spec.init)
+    if isinstance(network, Classifier):
+        return network
     network.recompute = recipe.training.recompute
     if recipe.inference.batch_statistics and spec.norm == "batch":
         forget_statistics(network)

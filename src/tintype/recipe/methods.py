@@ -94,6 +94,23 @@ class CycleGanSpec(Section):
     )
 
 
+class ClassifierSpec(Section):
+    """Telling classes of pictures apart: cross-entropy of the labels that `data.kind=labelled` gives."""
+
+    kind: Literal["classifier"] = "classifier"
+    init_from: str = Field("", description="Run folder or .safetensors file whose weights the network starts with.")
+    label_smoothing: float = Field(
+        0.0, ge=0, lt=1, description="Part of each label that is spread over all classes (Szegedy et al. 2016)."
+    )
+    foreign_chroma: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="Part of each batch that is shown with the chroma of another picture; a second linear layer learns "
+        "to tell, so that the features say whether colours are in their places.",
+    )
+
+
 def _method_kind(section: object) -> str | None:
     """The kind of a method section: pix2pix where a recipe leaves it out."""
     kind = section.get("kind", "pix2pix") if isinstance(section, dict) else getattr(section, "kind", None)
@@ -103,6 +120,7 @@ def _method_kind(section: object) -> str | None:
 MethodSpec = Annotated[
     Annotated[Pix2PixSpec, Tag("pix2pix")]
     | Annotated[RegressionSpec, Tag("regression")]
-    | Annotated[CycleGanSpec, Tag("cyclegan")],
+    | Annotated[CycleGanSpec, Tag("cyclegan")]
+    | Annotated[ClassifierSpec, Tag("classifier")],
     Discriminator(_method_kind),
 ]

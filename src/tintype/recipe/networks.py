@@ -82,6 +82,30 @@ class ResNetSpec(Section):
         return 8
 
 
+class ClassifierNetSpec(Section):
+    """Residual classifier (He et al. 2016): its features are the mean over the last maps, its logits linear in them."""
+
+    kind: Literal["classifier"] = "classifier"
+    classes: int = Field(ge=2, le=10_000, description="Classes that the pictures are told apart by.")
+    filters: int = Field(32, ge=1, le=512, description="Channels of the first stage; doubled per stage.")
+    stages: int = Field(4, ge=1, le=6, description="Each but the first halves the picture.")
+    blocks: int = Field(1, ge=1, le=8, description="Residual blocks of two 3x3 convolutions in each stage.")
+    stem_stride: Literal[1, 2] = Field(2, description="2: the first convolution halves the picture.")
+    norm: Norm = Field("batch", description="Normalisation after each convolution.")
+    dropout: float = Field(0.0, ge=0, lt=1, description="Drop probability of a feature on its way to the logits.")
+    init: InitSpec = Field(InitSpec(kind="kaiming"), description="How its weights start.")
+
+    @property
+    def multiple_of(self) -> int:
+        """Number of pixels that both sides of an input must be a multiple of."""
+        return 1
+
+    @property
+    def features(self) -> int:
+        """How many numbers describe a picture."""
+        return int(self.filters * 2 ** (self.stages - 1))
+
+
 def _generator_kind(section: object) -> str | None:
     """The kind of a generator section: U-Net where a recipe leaves it out."""
     kind = section.get("kind", "unet") if isinstance(section, dict) else getattr(section, "kind", None)
@@ -89,7 +113,10 @@ def _generator_kind(section: object) -> str | None:
 
 
 GeneratorSpec = Annotated[
-    Annotated[UNetSpec, Tag("unet")] | Annotated[ResNetSpec, Tag("resnet")], Discriminator(_generator_kind)
+    Annotated[UNetSpec, Tag("unet")]
+    | Annotated[ResNetSpec, Tag("resnet")]
+    | Annotated[ClassifierNetSpec, Tag("classifier")],
+    Discriminator(_generator_kind),
 ]
 
 

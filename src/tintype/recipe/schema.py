@@ -1,8 +1,8 @@
 """The recipe: everything that decides a training run, as plain frozen data.
 
 One section a concern; a field that chooses between alternatives is called `kind` and the alternatives are tagged
-unions; those of networks and methods are in `networks.py` and `methods.py`. Nothing here imports torch or touches a
-file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of each layer
+unions; those of data, networks and methods are in `data.py`, `networks.py` and `methods.py`. Nothing here imports torch
+or touches a file. `load.py` reads recipes, `presets/` holds the built-in ones; the builders of each layer
 (`networks.build_generator`, `image.codec.build_codec`, ...) turn sections into objects.
 """
 
@@ -14,110 +14,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from tintype.recipe.data import DataSpec, Direction
 from tintype.recipe.methods import MethodSpec, Pix2PixSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, PatchGanSpec, UNetSpec
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
-Direction = Literal["ab", "ba"]
 BACK: dict[Direction, Direction] = {"ab": "ba", "ba": "ab"}
 """The way back of each direction."""
-
-
-# --- data ------------------------------------------------------------------------------------------------------------
-
-
-class AugmentSpec(Section):
-    """Random changes of a training sample; source and target always get the same one."""
-
-    flip: bool = Field(True, description="Mirror left and right with probability 1/2.")
-    flip_vertical: bool = Field(False, description="Mirror top and bottom with probability 1/2.")
-    quarter_turns: bool = Field(False, description="Rotate by a random multiple of 90 degrees.")
-    angle: float = Field(0.0, ge=0, le=180, description="Rotate by a random angle up to this many degrees either way.")
-    zoom: float = Field(1.0, ge=1, le=4, description="Enlarge by a random factor between 1 and this one.")
-
-
-class SplitSpec(Section):
-    """Fractions of the pictures that are kept from training; ignored where folders name the splits."""
-
-    validation: float = Field(0.15, ge=0, lt=1, description="Fraction that chooses the checkpoint and the strength.")
-    test: float = Field(0.2, ge=0, lt=1, description="Fraction that is scored at the end and chooses nothing.")
-    near_duplicates: int = Field(
-        8,
-        ge=0,
-        le=32,
-        description="Pictures stay together whose perceptual hashes differ in at most this many of every 64 bits.",
-    )
-    folds: int = Field(
-        1, ge=1, le=100, description="Equal parts of a cross-validation, one of which is tested in place of `test`."
-    )
-    fold: int = Field(0, ge=0, description="Which of the parts, from 0.")
-
-    @model_validator(mode="after")
-    def _leaves_something_to_train(self) -> SplitSpec:
-        held_out = self.validation + (self.test if self.folds == 1 else 1 / self.folds)
-        if held_out >= 1:
-            raise ValueError("validation + test must be below 1, or nothing is left to train on")
-        if self.fold >= self.folds:
-            raise ValueError(f"fold ({self.fold}) must be below folds ({self.folds}); the first one is 0")
-        return self
-
-
-class _DataBase(Section):
-    path: str = Field(
-        "", description="Folder or .npz file of pictures, or 'bundled:hubble' for the set that comes with Tintype."
-    )
-    size: int = Field(256, ge=16, le=4096, description="Side in pixels of a training crop; model size in use.")
-    load_size: int | None = Field(
-        None,
-        ge=8,
-        le=8192,
-        description="Shorter side in pixels that pictures are reduced to before cropping; default: size.",
-    )
-    augment: AugmentSpec = AugmentSpec()
-    split: SplitSpec = SplitSpec()
-
-    @model_validator(mode="after")
-    def _crop_fits(self) -> _DataBase:
-        if self.load_size is not None and self.load_size < self.size:
-            raise ValueError(f"load_size ({self.load_size}) must be at least size ({self.size})")
-        return self
-
-    @property
-    def shorter_side(self) -> int:
-        """Shorter side in pixels of the cached pictures."""
-        return self.load_size or self.size
-
-
-class ColourData(_DataBase):
-    """A folder of colour pictures; the grey source is made on the fly as `codec.grey` says."""
-
-    kind: Literal["colour"] = "colour"
-
-
-class FoldersData(_DataBase):
-    """Two folders whose pictures are paired by name: PATH/A and PATH/B, or `path` and `path_b`."""
-
-    kind: Literal["folders"] = "folders"
-    path_b: str = Field("", description="Folder of the second domain; empty: PATH/A and PATH/B.")
-    direction: Direction = Field("ab", description="Which domain is the source.")
-
-
-class SideBySideData(_DataBase):
-    """Files that hold A in their left and B in their right half, in train/ val/ test/ or in one folder."""
-
-    kind: Literal["side_by_side"] = "side_by_side"
-    direction: Direction = Field("ab", description="Which half is the source.")
-
-
-class UnpairedData(_DataBase):
-    """Two domains without partners: PATH/trainA, trainB, testA, ...; PATH/A and B; one .npz; or `path` and `path_b`."""
-
-    kind: Literal["unpaired"] = "unpaired"
-    path_b: str = Field("", description="Folder or .npz of the second domain; empty: both lie in `path`.")
-
-
-DataSpec = Annotated[ColourData | FoldersData | SideBySideData | UnpairedData, Field(discriminator="kind")]
 
 
 # --- codec -----------------------------------------------------------------------------------------------------------
@@ -236,10 +140,11 @@ class InferenceSpec(Section):
 class EvaluationSpec(Section):
     """How the result is judged."""
 
-    best_by: Literal["psnr", "ssim", "ciede2000", "last"] | None = Field(
+    best_by: Literal["psnr", "ssim", "ciede2000", "accuracy", "last"] | None = Field(
         None,
         description="Validation score that chooses the exported checkpoint; 'last' takes the final one. Default: psnr "
-        "for methods that learn from pairs, last for the others and where a stage of L1 alone comes first.",
+        "for methods that learn from pairs, accuracy for classifiers, last for the others and where a stage of L1 "
+        "alone comes first.",
     )
     size: int | None = Field(
         None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
@@ -262,6 +167,32 @@ class Recipe(Section):
     evaluation: EvaluationSpec = EvaluationSpec()
 
     @model_validator(mode="after")
+    def _classifies_or_translates(self) -> Recipe:
+        kinds = {"data": self.data.kind, "generator": self.generator.kind, "method": self.method.kind}
+        classifying = {"data": "labelled", "generator": "classifier", "method": "classifier"}
+        ours = [section for section, kind in classifying.items() if kinds[section] == kind]
+        if ours and len(ours) < len(classifying):
+            other = next(section for section in classifying if section not in ours)
+            raise ValueError(
+                f"{ours[0]}.kind={kinds[ours[0]]} needs {other}.kind={classifying[other]}, got {kinds[other]}: a "
+                "classifier and a translation have no part in common"
+            )
+        if self.evaluation.best_by not in (None, "last") and (self.evaluation.best_by == "accuracy") != bool(ours):
+            raise ValueError(
+                f"evaluation.best_by={self.evaluation.best_by} is no score of method.kind={self.method.kind}: leave it "
+                "out"
+            )
+        if ours and (self.codec.kind == "lab" or getattr(self.codec, "source", "rgb") != "rgb"):
+            raise ValueError("a classifier looks at whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
+        if self.method.kind == "classifier" and self.method.foreign_chroma and self.codec.kind == "gray":
+            raise ValueError("method.foreign_chroma needs pictures in colour: use codec.kind=rgb, or leave it out")
+        if ours and (self.inference != InferenceSpec() or self.evaluation.size not in (None, self.data.size)):
+            raise ValueError(
+                "inference.* and evaluation.size are for translations, a classifier has no use for them: leave them out"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         stride, generator = self.output_stride, self.generator
         if self.data.size % self.generator_multiple:
@@ -280,7 +211,7 @@ class Recipe(Section):
                 f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {generator.levels} levels "
                 "nothing to do: raise it"
             )
-        if generator.kind == "resnet" and stride > 1:
+        if generator.kind != "unet" and stride > 1:
             raise ValueError(
                 "codec.chroma_size below data.size needs generator.kind=unet, whose decoder can stop early"
             )
@@ -296,6 +227,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _method_fits(self) -> Recipe:
         method = self.method
+        if method.kind == "classifier":
+            return self
         if method.kind != "cyclegan":
             if self.data.kind == "unpaired":
                 raise ValueError(f"method.kind={method.kind} needs pairs, data.kind=unpaired has none: use cyclegan")
@@ -333,20 +266,28 @@ class Recipe(Section):
         return self
 
     @property
-    def best_by(self) -> Literal["psnr", "ssim", "ciede2000", "last"]:
+    def best_by(self) -> Literal["psnr", "ssim", "ciede2000", "accuracy", "last"]:
         """Validation score that chooses the exported checkpoint, or "last"."""
-        staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
-        return self.evaluation.best_by or ("psnr" if self.learns_from_pairs and not staged else "last")
+        if self.evaluation.best_by:
+            return self.evaluation.best_by
+        match self.method.kind:
+            case "pix2pix" | "regression":
+                staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
+                return "last" if staged else "psnr"
+            case "cyclegan":
+                return "last"
+            case "classifier":
+                return "accuracy"
 
     @property
     def learns_from_pairs(self) -> bool:
-        """Whether the method sees each source with its target, and so trains one direction only."""
-        return self.method.kind != "cyclegan"
+        """Whether the method sees each source with its target."""
+        return self.method.kind in ("pix2pix", "regression")
 
     @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions that are trained; a method of two names its files by them."""
-        return ("ab",) if self.learns_from_pairs else ("ab", "ba")
+        return ("ab", "ba") if self.method.kind == "cyclegan" else ("ab",)
 
     @property
     def generator_multiple(self) -> int:

@@ -22,6 +22,7 @@ from tintype.inference.translator import Translator
 from tintype.metrics.realism import DEFAULT_FEATURES, open_realism
 from tintype.recipe.schema import BACK, Direction
 from tintype.training.checkpoint import load_checkpoint
+from tintype.training.classified import conclude_classifier
 from tintype.training.preview import make_card
 from tintype.training.rundir import write_text
 from tintype.training.scoring import Beside, draw_panels, score
@@ -38,6 +39,9 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
     """Turn a finished training into models and scores in the run folder; done again, it gives the same again."""
     recipe, data, run, say = trainer.recipe, trainer.data, trainer.run, trainer.reporter
     networks, step = _chosen(trainer, notes)
+    if recipe.method.kind == "classifier":
+        conclude_classifier(trainer, networks[""], step, notes)
+        return
     made: list[tuple[Direction, str, ModelCard, dict[str, np.ndarray]]] = []
     for direction, (suffix, network) in zip(recipe.directions, networks.items(), strict=True):
         card = _card(trainer, network, step, direction)

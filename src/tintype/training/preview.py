@@ -19,11 +19,13 @@ from tintype.data.source import ENDS, Domain
 from tintype.image.codec import build_codec
 from tintype.image.file import write_image
 from tintype.image.grid import panel
+from tintype.inference.classifier import Classifier
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.judging import Rivals, Task
 from tintype.metrics.baselines import BaselineConstants
+from tintype.metrics.classification import judge_logits
 from tintype.metrics.colour import mean_chroma
 from tintype.metrics.summary import COLOURED_THRESHOLD
 from tintype.recipe.schema import BACK, Direction, Recipe
@@ -31,6 +33,9 @@ from tintype.training.rundir import RunDir
 
 _VALIDATION_PICTURES = 64
 """At most so many are scored at each validation, evenly spaced over the set; the final scores use all."""
+
+_VALIDATION_LABELS = 2000
+"""The same for pictures that are told apart, at a small size."""
 
 _VALIDATION_CYCLES = 16
 """The same for pictures that go there and back, two large networks each."""
@@ -52,9 +57,13 @@ class Preview(Protocol):
 
 def build_preview(recipe: Recipe, data: PictureSet, run: RunDir, device: torch.device) -> Preview:
     """The preview that fits the recipe's method."""
-    if recipe.learns_from_pairs:
-        return PairedPreview(recipe, data, run, device)
-    return TwoWayPreview(recipe, data, run, device)
+    match recipe.method.kind:
+        case "pix2pix" | "regression":
+            return PairedPreview(recipe, data, run, device)
+        case "cyclegan":
+            return TwoWayPreview(recipe, data, run, device)
+        case "classifier":
+            return ClassifierPreview(recipe, data, device)
 
 
 class NoPreview:
@@ -149,6 +158,33 @@ class TwoWayPreview:
 
     def _translators(self, networks: Networks, step: int) -> dict[Direction, Translator]:
         return {way: _translator(self.recipe, networks[f"_{way}"], way, step, self.device) for way in ENDS}
+
+
+class ClassifierPreview:
+    """How many validation pictures are told apart, beside the class that most training pictures have."""
+
+    def __init__(self, recipe: Recipe, data: PictureSet, device: torch.device) -> None:
+        self.recipe, self.device = recipe, device
+        self._judged = list(data.labelled("validation", recipe.data.size, limit=_VALIDATION_LABELS))
+        self._train_counts = data.class_counts("train")
+
+    def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
+        """`accuracy`, `cross_entropy` in nats, and `most_frequent_class`, the accuracy of always saying that one."""
+        if not self._judged:
+            return None
+        network = networks[""]
+        classifier = Classifier(TorchRuntime(network, self.device), make_card(self.recipe, network, step))
+        _, logits = classifier(one.picture for one in self._judged)
+        judged = judge_logits(logits, np.array([one.number for one in self._judged]), self._train_counts)
+        return {
+            "accuracy": judged.accuracy.mean,
+            "cross_entropy": judged.cross_entropy,
+            "most_frequent_class": judged.most_frequent.mean,
+        }
+
+    def draw(self, networks: Networks, step: int) -> list[str]:
+        """Nothing: there is no picture to show."""
+        return []
 
 
 def paired_scores(translator: Translator, pairs: list[Pair]) -> dict[str, float] | None:

@@ -41,6 +41,8 @@ def idle_settings(recipe: Recipe) -> list[str]:
     """Settings of the networks that have no effect in this recipe, in plain words."""
     notes, generator = [], recipe.generator
     method = recipe.method
+    if method.kind == "classifier":
+        return _idle_for_a_classifier(recipe)
     if method.kind == "regression":
         notes.append("method.kind=regression has no discriminator: the section's settings have no effect")
     elif method.lambda_adversarial == 0:
@@ -51,6 +53,15 @@ def idle_settings(recipe: Recipe) -> list[str]:
         notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
     if recipe.inference.batch_statistics and generator.norm != "batch":
         notes.append(f"inference.batch_statistics has no effect with generator.norm={generator.norm}")
+    return notes
+
+
+def _idle_for_a_classifier(recipe: Recipe) -> list[str]:
+    notes, training = ["discriminator.* has no effect: a classifier has none"], recipe.training
+    if training.sample_every or training.sample_steps or training.sample_epochs:
+        notes.append("training.sample_* has no effect: a classifier makes no pictures")
+    if training.recompute:
+        notes.append("training.recompute has no effect with generator.kind=classifier")
     return notes
 
 

@@ -201,7 +201,7 @@ class Trainer:
     def train_step(self) -> None:
         """One batch through all phases that are due."""
         source, target = (
-            part.contiguous(memory_format=self.memory_format)
+            part.contiguous(memory_format=self.memory_format) if part.ndim == 4 else part  # a class has no layout
             for part in self.data.batch(self.step, self.fabric.device, self.team.share)
         )
         batch = Batch(source, target, self.step, self.step / steps_per_epoch(self.recipe, self.data.count))

@@ -1,0 +1,115 @@
+"""The sections of a recipe that describe pictures: where they lie, how they are divided, cut and varied."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from tintype.recipe.section import Section
+
+Direction = Literal["ab", "ba"]
+
+
+class AugmentSpec(Section):
+    """Random changes of a training sample; source and target always get the same one."""
+
+    flip: bool = Field(True, description="Mirror left and right with probability 1/2.")
+    flip_vertical: bool = Field(False, description="Mirror top and bottom with probability 1/2.")
+    quarter_turns: bool = Field(False, description="Rotate by a random multiple of 90 degrees.")
+    angle: float = Field(0.0, ge=0, le=180, description="Rotate by a random angle up to this many degrees either way.")
+    zoom: float = Field(1.0, ge=1, le=4, description="Enlarge by a random factor between 1 and this one.")
+
+
+class SplitSpec(Section):
+    """Fractions of the pictures that are kept from training; ignored where folders name the splits."""
+
+    validation: float = Field(0.15, ge=0, lt=1, description="Fraction that chooses the checkpoint and the strength.")
+    test: float = Field(0.2, ge=0, lt=1, description="Fraction that is scored at the end and chooses nothing.")
+    near_duplicates: int = Field(
+        8,
+        ge=0,
+        le=32,
+        description="Pictures stay together whose perceptual hashes differ in at most this many of every 64 bits.",
+    )
+    folds: int = Field(
+        1, ge=1, le=100, description="Equal parts of a cross-validation, one of which is tested in place of `test`."
+    )
+    fold: int = Field(0, ge=0, description="Which of the parts, from 0.")
+
+    @model_validator(mode="after")
+    def _leaves_something_to_train(self) -> SplitSpec:
+        held_out = self.validation + (self.test if self.folds == 1 else 1 / self.folds)
+        if held_out >= 1:
+            raise ValueError("validation + test must be below 1, or nothing is left to train on")
+        if self.fold >= self.folds:
+            raise ValueError(f"fold ({self.fold}) must be below folds ({self.folds}); the first one is 0")
+        return self
+
+
+class _DataBase(Section):
+    path: str = Field(
+        "", description="Folder or .npz file of pictures, or 'bundled:hubble' for the set that comes with Tintype."
+    )
+    size: int = Field(256, ge=16, le=4096, description="Side in pixels of a training crop; model size in use.")
+    load_size: int | None = Field(
+        None,
+        ge=8,
+        le=8192,
+        description="Shorter side in pixels that pictures are reduced to before cropping; default: size.",
+    )
+    augment: AugmentSpec = AugmentSpec()
+    split: SplitSpec = SplitSpec()
+
+    @model_validator(mode="after")
+    def _crop_fits(self) -> _DataBase:
+        if self.load_size is not None and self.load_size < self.size:
+            raise ValueError(f"load_size ({self.load_size}) must be at least size ({self.size})")
+        return self
+
+    @property
+    def shorter_side(self) -> int:
+        """Shorter side in pixels of the cached pictures."""
+        return self.load_size or self.size
+
+
+class ColourData(_DataBase):
+    """A folder of colour pictures; the grey source is made on the fly as `codec.grey` says."""
+
+    kind: Literal["colour"] = "colour"
+
+
+class FoldersData(_DataBase):
+    """Two folders whose pictures are paired by name: PATH/A and PATH/B, or `path` and `path_b`."""
+
+    kind: Literal["folders"] = "folders"
+    path_b: str = Field("", description="Folder of the second domain; empty: PATH/A and PATH/B.")
+    direction: Direction = Field("ab", description="Which domain is the source.")
+
+
+class SideBySideData(_DataBase):
+    """Files that hold A in their left and B in their right half, in train/ val/ test/ or in one folder."""
+
+    kind: Literal["side_by_side"] = "side_by_side"
+    direction: Direction = Field("ab", description="Which half is the source.")
+
+
+class UnpairedData(_DataBase):
+    """Two domains without partners: PATH/trainA, trainB, testA, ...; PATH/A and B; one .npz; or `path` and `path_b`."""
+
+    kind: Literal["unpaired"] = "unpaired"
+    path_b: str = Field("", description="Folder or .npz of the second domain; empty: both lie in `path`.")
+
+
+class LabelledData(_DataBase):
+    """A folder of pictures of several classes, which the names of folders or files say; for classifiers."""
+
+    kind: Literal["labelled"] = "labelled"
+    label: Literal["folder", "name"] = Field(
+        "folder", description="The class: the folder that a picture lies in, or its file's name up to the last '_'."
+    )
+
+
+DataSpec = Annotated[
+    ColourData | FoldersData | SideBySideData | UnpairedData | LabelledData, Field(discriminator="kind")
+]
