@@ -17,7 +17,7 @@ from tintype.errors import OutputError, RunError, UsageError
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import CONSISTENCY_CAVEAT, Consistency, DialPoint, GreyPictures, Likeness, Row, Scores
 from tintype.report import write_report
-from tintype.report_run import MAX_PICTURE_SIDE
+from tintype.report_pictures import MAX_PICTURE_SIDE
 
 RECIPE = "name: tiny\ndescription: A made-up run.\ntraining:\n  steps: 40\n"
 TWO_WAY_RECIPE = RECIPE + "method:\n  kind: cyclegan\n"

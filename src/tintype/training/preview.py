@@ -157,7 +157,7 @@ class TwoWayPreview:
 
 
 def paired_scores(translator: Translator, pairs: list[Pair], learnt: list[Pair]) -> dict[str, float] | None:
-    """Mean scores over pairs beside the reference baseline, and PSNR over pairs that were learnt; None without pairs."""
+    """Mean scores over pairs beside the reference baseline, and PSNR over learnt pairs; None without pairs."""
     if not pairs:
         return None
     task = Task(translator)
