@@ -143,7 +143,7 @@ def learning_curves(runs: Sequence[Run], palette: Palette) -> list[Chart]:
 
 
 def loss_curves(runs: Sequence[Run], palette: Palette) -> list[Chart]:
-    """One chart for each loss term and each sum, all runs over each other: D real, D fake, D, G adversarial, G L1, G."""
+    """One chart for each loss term and each sum, all runs together: D real, D fake, D, G adversarial, G L1, G."""
     names = dict.fromkeys(name for run in runs for name in run.events.terms)
     charts = []
     for phase in ("d", "g"):

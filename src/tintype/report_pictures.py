@@ -1,4 +1,4 @@
-"""Pictures that the HTML report embeds: real PNG files inside a run folder, as data URIs, within a budget for the page."""
+"""Pictures that the HTML report embeds: real PNG files inside a run folder, as data URIs, within a budget."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 MAX_PICTURE_BYTES = 16 << 20
 MAX_PICTURE_SIDE = 16_384
 PAGE_BYTES = 48 << 20
-"""Bytes of pictures on a page of several runs: what a browser opens at once, and a mail server still takes as a link."""
+"""Bytes of picture files on a page, whatever the number of runs: a browser opens that many without a pause."""
 
 
 @dataclass(slots=True)

@@ -85,7 +85,7 @@ class Run:
     parts: list[Part] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     """All fields of the recipe by their full names, as text."""
-    game: Game = Game()
+    game: Game = field(default_factory=Game)
 
     @property
     def name(self) -> str:

@@ -106,12 +106,13 @@ def _won(events: Events, game: Game) -> list[str]:
                     f"The discriminator{_of(suffix)} has won: from step {stretch[0]:,} to {stretch[1]:,} it judged "
                     f"real and generated pictures rightly at least {_percent(float(share))} of the time, {cure}"
                 )
-        elif game.ignorance and len(loss) >= FEWEST_LINES:
-            if stretch := _longest(loss, _smooth(loss) <= WON_LOSS * game.ignorance):
-                found.append(
-                    f"The discriminator{_of(suffix)} has won: from step {stretch[0]:,} to {stretch[1]:,} its loss lay "
-                    f"below {WON_LOSS:.0%} of what one that knows nothing pays, {cure}"
-                )
+        elif len(loss) >= FEWEST_LINES and (
+            stretch := _longest(loss, _smooth(loss) <= WON_LOSS * (game.ignorance or 0.0))
+        ):
+            found.append(
+                f"The discriminator{_of(suffix)} has won: from step {stretch[0]:,} to {stretch[1]:,} its loss lay "
+                f"below {100 * WON_LOSS:.0f} % of what one that knows nothing pays, {cure}"
+            )
     return found
 
 
@@ -122,8 +123,8 @@ def _starved(events: Events) -> list[str]:
     level = _smooth(curve)
     if level[0] > 0 and level[-1] < STARVED_GRADIENT * level[0]:
         return [
-            f"The generator's gradient collapsed from {level[0]:.2g} to {level[-1]:.2g}: it has stopped learning, which "
-            "is fine only where its loss can fall no further."
+            f"The generator's gradient collapsed from {level[0]:.2g} to {level[-1]:.2g}: it has stopped learning, "
+            "which is fine only where its loss can fall no further."
         ]
     return []
 
@@ -168,12 +169,12 @@ def _smooth(curve: Curve) -> np.ndarray:
 def _longest(curve: Curve, holds: np.ndarray) -> tuple[int, int] | None:
     """First and last step of the longest unbroken stretch in which something holds, if it is long enough."""
     steps = sorted(curve)
-    offset = (len(steps) - len(holds)) // 2
+    window = len(steps) - len(holds) + 1
     edges = np.flatnonzero(np.diff(np.concatenate([[0], holds.astype(np.int8), [0]])))
     best = max(zip(edges[::2], edges[1::2], strict=True), key=lambda pair: pair[1] - pair[0], default=None)
     if best is None:
         return None
-    first, last = steps[offset + best[0]], steps[min(offset + int(best[1]), len(steps) - 1)]
+    first, last = steps[best[0]], steps[best[1] + window - 2]  # of the first window and of the last one
     return (first, last) if last - first >= WON_STRETCH * (steps[-1] - steps[0]) else None
 
 

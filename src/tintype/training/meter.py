@@ -1,4 +1,4 @@
-"""Loss terms, and what else is watched, on their way to the log: fetched rarely, checked, averaged between its lines."""
+"""Loss terms, and what else is watched, on their way to the log: fetched rarely, checked, averaged between lines."""
 
 from __future__ import annotations
 
