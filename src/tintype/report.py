@@ -37,7 +37,10 @@ from tintype.report_pictures import PAGE_BYTES, Budget
 from tintype.report_run import Run, read_collected, read_run
 
 MAX_NOTES = 200
-MAX_WARNINGS = 24
+MAX_WARNINGS = 200
+WARNINGS_OPEN = 6
+"""Warnings of several runs that are not folded away, those of the best runs first."""
+
 ROWS_FOR_ALL = 6
 """Runs up to which the table of all runs shows every row of the model; beyond, the best one of each."""
 
@@ -87,6 +90,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
         consistency_caveat=CONSISTENCY_CAVEAT,
         max_notes=MAX_NOTES,
         max_warnings=MAX_WARNINGS,
+        warnings_open=WARNINGS_OPEN,
         version=__version__,
         **(_comparison(read) if len(read) > 1 else {}),
     )
@@ -106,7 +110,7 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
     groups, palette, folds, order = groups_of(entries), Palette.of(runs), folds_of(runs), ranked(runs)
     same = same_pictures(runs)
     return {
-        "warnings": [(number, run.name, line) for number, run in enumerate(runs, 1) for line in run.warnings],
+        "warnings": [(number, runs[number - 1].name, line) for number in order for line in runs[number - 1].warnings],
         "folds": folds,
         "folds_wanted": int(runs[0].settings.get("data.split.folds", "1")) if folds else 0,
         "refusals": [] if folds else refusals(groups),

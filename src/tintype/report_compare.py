@@ -44,8 +44,8 @@ class Entry:
 
     @property
     def psnr(self) -> float:
-        """Of the model's first row, which is what it makes by default; minus infinity without one."""
-        row = next((row for row in self.scores.rows if row.is_model), None)
+        """Of the model's better row; minus infinity without one."""
+        row = self.scores.best_model
         return row.psnr.mean if row and row.psnr else float("-inf")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 MAX_PICTURE_BYTES = 16 << 20
 MAX_PICTURE_SIDE = 16_384
-PAGE_BYTES = 48 << 20
+PAGE_BYTES = 24 << 20
 """Bytes of picture files on a page, whatever the number of runs: a browser opens that many without a pause."""
 
 
