@@ -71,8 +71,7 @@ def right_share(logits: Tensor, kind: Adversarial, *, real: bool) -> Tensor:
     reaches the logits.
     """
     border = 0.5 if kind == "lsgan" else 0.0
-    logits = logits.detach()
-    return (logits > border if real else logits < border).float().mean()
+    return (logits > border if real else logits < border).mean(dtype=torch.float32)
 
 
 def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:

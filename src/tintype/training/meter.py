@@ -68,4 +68,4 @@ class Meter:
 def gradient_norm(optimiser: torch.optim.Optimizer) -> Tensor:
     """Euclidean norm of all gradients that an optimiser is about to use."""
     gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
-    return torch.stack([gradient.norm() for gradient in gradients]).norm()
+    return torch.nn.utils.get_total_norm(gradients)
