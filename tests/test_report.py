@@ -17,7 +17,7 @@ from tintype.errors import OutputError, RunError, UsageError
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import CONSISTENCY_CAVEAT, Consistency, DialPoint, GreyPictures, Likeness, Row, Scores
 from tintype.report import write_report
-from tintype.report_run import MAX_PICTURE_SIDE
+from tintype.report_pictures import MAX_PICTURE_SIDE
 
 RECIPE = "name: tiny\ndescription: A made-up run.\ntraining:\n  steps: 40\n"
 TWO_WAY_RECIPE = RECIPE + "method:\n  kind: cyclegan\n"
@@ -605,3 +605,129 @@ def test_what_is_written_of_consistency_is_what_the_report_reads(make_two_way_ru
     )
     _, page = report(make_two_way_run(ab=result.to_dict()))
     assert "There and back (cycle) 12.50 0.250 1 Already there (identity) \N{EN DASH}" in page.text
+
+
+def judged(gain):
+    """Scores with a figure for each picture, so that runs can be set against each other."""
+    pictures = [
+        {"name": f"{i}.png", "coloured": True, "model": {"psnr": 25.0 + i + gain}, "grey copy": {"psnr": 25.0}}
+        for i in range(9)
+    ]
+    return scores(27.0 + gain) | {"per_picture": pictures}
+
+
+def test_several_runs_are_compared_above_and_folded_below(make_run):
+    first, second = make_run("first", result=judged(0.0)), make_run("second", result=judged(-0.5))
+    (second / "recipe.yaml").write_text(RECIPE + "optimiser: {lr: 0.5}\n")
+    text, page = report(first, second)
+    assert "Run against run" in page.text and "second \N{MINUS SIGN}0.50" in page.text and "behind" in page.text
+    assert "The same pictures" in page.text and page.text.count("stands above") == 2
+    assert "optimiser.lr 0.5" in page.text
+    charts = re.findall(r"<strong>([^<]*)</strong>", text)
+    wanted = ["Gain and colourfulness against strength", "Validation PSNR against steps"]
+    wanted += ["D real", "D fake", "D", "G adversarial", "G l1".replace("l", "L"), "G"]
+    assert charts[: len(wanted)] == wanted
+    assert text.count('<details class="run">') == 2
+    assert text.index("Run against run") < text.index('<details class="run">')
+    assert {"#run-1", "#run-2"} <= set(page.sources) and {"run-1", "run-2"} <= set(page.ids)
+
+
+def test_warnings_of_all_runs_stand_first_with_their_names(make_run):
+    fine, behind = make_run("fine"), make_run("behind", result=scores(model=26.1))
+    _, page = report(fine, behind)
+    place = page.text.index("behind : Grey copy (26.50 dB) has a higher PSNR")
+    assert place < page.text.index("All runs")
+
+
+def test_realism_is_a_column_and_a_warning_where_the_model_is_further_away(make_run):
+    def kid(mean):
+        return {"mean": mean, "low": mean - 0.001, "high": mean + 0.001}
+
+    rows = [
+        {"name": name, "strength": s, "kid": kid(k)} for name, s, k in (("model", 1.0, 0.05), ("grey copy", None, 0.02))
+    ]
+    realism = {"protocol": "some network, 64 px", "pictures": 8, "rows": rows, "against_reference": []}
+    _, page = report(make_run(result=scores() | {"realism": realism}))
+    assert "KID lower is better" in page.text and "0.0500" in page.text and "some network, 64 px" in page.text
+    assert "By KID the grey copy is nearer to real pictures (0.02) than the model (0.05)." in page.text
+    rows[0]["kid"] = kid(0.01)
+    _, page = report(make_run("better", result=scores() | {"realism": realism}))
+    assert not warned(page)
+    _, page = report(make_run("without"))
+    assert "KID" not in page.text
+
+
+def test_a_training_that_the_discriminator_won_is_warned_of_at_the_top(make_run):
+    health = {"d/accuracy_real": 1.0, "d/accuracy_fake": 1.0}
+    terms = {"d/real": 0.01, "d/fake": 0.01, "g/l1": 9.0}
+    lines = [{"event": "log", "step": 10 * i, "terms": terms, "health": health} for i in range(1, 60)]
+    _, page = report(make_run(lines=lines))
+    assert page.text.index("The discriminator has won") < page.text.index("Best, median and worst")
+    assert "Discriminator accuracy" in page.text
+
+
+def fold(folder, number):
+    (folder / "recipe.yaml").write_text(RECIPE + f"data: {{split: {{folds: 3, fold: {number}}}}}\n")
+    protocol = {"size": 64, "split_digest": f"digest {number}"}
+    (folder / "scores.json").write_text(json.dumps(judged(0.0) | {"protocol": protocol}))
+    return folder
+
+
+def test_folds_of_one_recipe_are_no_contest_and_are_judged_as_one(make_run, tmp_path):
+    folds = [fold(make_run(f"fold{i}"), i) for i in range(2)]
+    _, page = report(*folds)
+    assert "folds 0, 1 (from 0) of 3 of one recipe; 1 are not here" in page.text
+    assert "tintype evaluate --model" in page.text
+    assert "must not be compared" not in page.text and "Run against run" not in page.text
+    together = tmp_path / "folds.json"
+    together.write_text(json.dumps(scores() | {"pictures": 77, "verdict": "All folds together."}))
+    _, page = report(*folds, together, out=tmp_path / "report.html")
+    assert "From folds.json: 77 pictures." in page.text and "All folds together." in page.text
+    assert "tintype evaluate" not in page.text
+
+
+@pytest.mark.parametrize("content", [b"", b"[1]", b'{"rows": 7}', b"[" * 100_000])
+def test_a_file_that_holds_no_scores_is_refused_in_one_line(make_run, tmp_path, content):
+    (tmp_path / "folds.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"folds\.json: holds no scores") as caught:
+        write_report([make_run(), tmp_path / "folds.json"], tmp_path / "report.html")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("attack", ['<script>alert("1")</script>', '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}"])
+def test_hostile_texts_of_several_runs_stay_texts(make_run, attack):
+    result = judged(0.0) | {"protocol": {attack: attack}, "reference": attack}
+    result["panels"][0] |= {"name": attack, "kind": attack}
+    result["rows"][0]["name"] = "model"
+    result["realism"] = {
+        "protocol": attack,
+        "rows": [{"name": f"model, {attack}", "kid": 3.0}, {"name": attack, "kid": 1.0}],
+    }
+    result["per_picture"][0]["name"] = attack
+    name = attack.replace("/", "|")
+    lines = [{"event": "log", "step": step, "terms": {f"d/{attack}": 1.0}} for step in (1, 2)]
+    folders = [make_run(f"{name} {i}", result=result, lines=lines) for i in (1, 2)]
+    for number, folder in enumerate(folders):
+        recipe = {"name": attack, "description": attack, "optimiser": {attack: f"{attack} {number}"}}
+        (folder / "recipe.yaml").write_text(json.dumps(recipe))
+    other = make_run("other", result=result | {"protocol": {attack: attack + "!"}})
+    text, page = report(*folders, other)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "<img src=x" not in text
+    assert page.text.count(attack) > 20
+
+
+def test_many_runs_stay_one_page_of_bounded_size(make_run, monkeypatch):
+    monkeypatch.setattr("tintype.report.CHARTS_FOR", 3)
+    monkeypatch.setattr("tintype.report.PAGE_BYTES", 9 * 3 * len(png()))
+    lines = list(events())
+    runs = [make_run(f"run{i}", result=judged(-i / 10), lines=lines) for i in range(9)]
+    text, page = report(*runs)
+    assert "The 6 best are drawn in colour, the other 3 pale behind them." in page.text
+    assert text.count("Discriminator loss") == 0
+    table = text[text.index("<table") : text.index("</table>")]
+    places = [table.index(f">run{i}<") for i in range(9)]
+    assert places == sorted(places), "best first"
+    assert table.count(">grey copy<") == 1
+    assert page.text.count("was left out to keep this page small") > 0
+    assert len([source for source in page.sources if source.startswith("data:")]) <= 27

@@ -52,11 +52,23 @@ Curve = Mapping[int, float] | Mapping[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A named curve: values by step."""
+    """A named curve: values by step; `series` numbers its colour in charts of several runs, None is pale."""
 
     label: str
     curve: Curve
     dashed: bool = False
+    series: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DialLine:
+    """A model at several strengths: gain in dB and share of the truth's colourfulness, by strength."""
+
+    label: str
+    gain: Mapping[float, float]
+    ratio: Mapping[float, float]
+    calibrated: float | None
+    series: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,7 @@ class Chart:
     svg: Markup
 
 
-def smoothed_chart(title: str, lines: Sequence[Line]) -> Chart:
+def smoothed_chart(title: str, lines: Sequence[Line], caption: str = "") -> Chart:
     """Curves as running means over their pale raw values; logarithmic where they span a factor of 30."""
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = _figure(2.5)
@@ -88,8 +100,54 @@ def smoothed_chart(title: str, lines: Sequence[Line]) -> Chart:
             axes.set_yscale("log")
         _dress(axes, "step")
         _label_ends(axes, ends)
-        caption = f"Pale: as logged. Line: mean over {window:,} log lines." if window > 1 else "As logged."
-        return Chart(title, caption + " Logarithmic axis." * bool(logarithmic), _svg(figure))
+        how = f"Pale: as logged. Line: mean over {window:,} log lines." if window > 1 else "As logged."
+        return Chart(title, f"{caption} {how}".strip() + " Logarithmic axis." * bool(logarithmic), _svg(figure))
+
+
+def overlay_chart(
+    title: str,
+    caption: str,
+    lines: Sequence[Line],
+    *,
+    x_label: str = "step",
+    smoothed: bool = False,
+    points: int = MAX_POINTS,
+) -> Chart:
+    """Curves of several runs over each other, in the colours of their series; logarithmic like `smoothed_chart`.
+
+    Args:
+        title: What is drawn.
+        caption: What a reader must know.
+        lines: Those without a series are pale, or muted where they are dashed; labels stand at the ends.
+        x_label: Under the axis.
+        smoothed: Draw running means.
+        points: Points of a line at most.
+    """
+    with matplotlib.rc_context(STYLE):
+        figure, (axes,) = _figure(2.5)
+        ends, drawn = [], []
+        for line in lines:
+            x, y = _points(line.curve)
+            if smoothed:
+                y = _running_mean(y, max(1, len(y) // LINES_PER_SMOOTHING_WINDOW) | 1)
+            colour = (MUTED if line.dashed else GRID) if line.series is None else SERIES[line.series % len(SERIES)]
+            axes.plot(
+                *_thinned(x, y, points),
+                color=colour,
+                linewidth=1.0 if line.series is None else 1.6,
+                linestyle=(0, (4, 3)) if line.dashed else "-",
+                marker="o" if len(x) == 1 else "",
+                markersize=4,
+            )
+            drawn.append(y)
+            if line.label:
+                ends.append((float(y[-1]), line.label, colour))
+        values = np.concatenate(drawn)
+        if logarithmic := smoothed and values.min() > 0 and values.max() > LOG_SCALE_FROM * values.min():
+            axes.set_yscale("log")
+        _dress(axes, x_label)
+        _label_ends(axes, ends)
+        return Chart(title, (caption + " Logarithmic axis." * bool(logarithmic)).strip(), _svg(figure))
 
 
 def line_chart(
@@ -128,26 +186,38 @@ def line_chart(
         return Chart(title, caption, _svg(figure))
 
 
-def dial_chart(gain: Mapping[float, float], ratio: Mapping[float, float], calibrated: float | None) -> Chart:
-    """Gain over grey copy in dB and share of the truth's colourfulness, both against chroma strength."""
+def dial_chart(models: Sequence[DialLine], reference: str = "grey copy") -> Chart:
+    """Gain over the reference in dB and share of the truth's colourfulness, both against strength of colour."""
+    single = len(models) == 1
     with matplotlib.rc_context(STYLE):
         figure, (upper, lower) = _figure(3.8, rows=2)
-        for axes, curve, reference, name, colour, here in (
-            (upper, gain, 0.0, "gain, dB", SERIES[0], "grey copy"),
-            (lower, ratio, 1.0, "colourfulness", SERIES[1], "truth"),
-        ):
-            x, y = _points(curve)
-            axes.axhline(reference, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
-            axes.plot(*_thinned(x, y), color=colour, linewidth=1.8, marker="o" if len(x) < 40 else "", markersize=3)
-            if calibrated is not None:
-                axes.axvline(calibrated, color=SERIES[2], linewidth=1.2)
+        for axes, level, here, what in ((upper, 0.0, reference, "gain, dB"), (lower, 1.0, "truth", "colourfulness")):
+            axes.axhline(level, color=MUTED, linewidth=1, linestyle=(0, (4, 3)))
+            ends = [(level, here, MUTED)]
+            for model in models:
+                colour = SERIES[1] if single and axes is lower else SERIES[model.series % len(SERIES)]
+                curve = model.gain if axes is upper else model.ratio
+                x, y = _points(curve)
+                axes.plot(*_thinned(x, y), color=colour, linewidth=1.8, marker="o" if len(x) < 40 else "", markersize=3)
+                if model.calibrated is not None and single:
+                    axes.axvline(model.calibrated, color=SERIES[2], linewidth=1.2)
+                elif model.calibrated is not None and len(x):
+                    at = float(np.interp(model.calibrated, x, y))
+                    axes.plot([model.calibrated], [at], "o", color=colour, markersize=7, markerfacecolor=PAPER)
+                if len(y):
+                    ends.append((float(y[-1]), model.label or what, colour))
             axes.margins(y=0.12)
             _dress(axes, "")
-            _label_ends(axes, [(reference, here, MUTED), *([(float(y[-1]), name, colour)] if len(y) else [])])
+            if not single:
+                axes.set_ylabel(what)
+            _label_ends(axes, ends)
         lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
         lower.set_xlabel("strength of the predicted colour")
-        caption = "0 is grey copy, 1 the model's own output."
-        if calibrated is not None:
+        caption = "0 is without colour, 1 the model's own output."
+        calibrated = models[0].calibrated
+        if not single and any(model.calibrated is not None for model in models):
+            caption += " Rings: the calibrated strengths, chosen on the validation pictures."
+        elif single and calibrated is not None:
             upper.annotate(
                 f"calibrated {calibrated:g}",
                 (calibrated, 1),
@@ -179,11 +249,11 @@ def _running_mean(values: np.ndarray, window: int) -> np.ndarray:
     return (sums[high] - sums[low]) / (high - low)
 
 
-def _thinned(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """At most MAX_POINTS points, evenly chosen, first and last among them."""
-    if len(x) <= MAX_POINTS:
+def _thinned(x: np.ndarray, y: np.ndarray, points: int = MAX_POINTS) -> tuple[np.ndarray, np.ndarray]:
+    """At most so many points, evenly chosen, first and last among them."""
+    if len(x) <= points:
         return x, y
-    chosen = np.linspace(0, len(x) - 1, MAX_POINTS).round().astype(np.int64)
+    chosen = np.linspace(0, len(x) - 1, points).round().astype(np.int64)
     return x[chosen], y[chosen]
 
 

@@ -64,6 +64,16 @@ def l1_loss(output: Tensor, target: Tensor, vividness: float = 0.0) -> Tensor:
     return (weight / weight.mean() * (output - target).abs()).mean()
 
 
+def right_share(logits: Tensor, kind: Adversarial, *, real: bool) -> Tensor:
+    """Share of a discriminator's logits that lie on the right side: how often it tells real from generated.
+
+    The border lies half way between what the loss asks of both kinds: 0.5 for `lsgan`, 0 for the others. No gradient
+    reaches the logits.
+    """
+    border = 0.5 if kind == "lsgan" else 0.0
+    return (logits > border if real else logits < border).mean(dtype=torch.float32)
+
+
 def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:
     """Mean over pictures of the squared norm of a discriminator's gradient, centred at zero (Mescheder et al. 2018).
 

@@ -1,7 +1,8 @@
 """The HTML report of one or several run folders: one page that needs nothing but itself.
 
-Holds what the page shows and the filling of `templates/report.html.jinja`; `report_run.py` reads the run folders and
-`charts.py` draws. It computes no scores and imports neither torch nor the trainer: everything on the page is in files.
+Holds what the page shows and the filling of `templates/`; `report_run.py` reads the run folders, `report_compare.py`
+sets them beside each other, `report_charts.py` draws. It computes no scores and imports neither torch nor the trainer:
+everything on the page is in files.
 """
 
 from __future__ import annotations
@@ -17,13 +18,34 @@ import jinja2
 
 from tintype import __version__
 from tintype.atomic import atomic_path
-from tintype.charts import Chart, Line, dial_chart, line_chart, smoothed_chart, with_own_ids
+from tintype.charts import with_own_ids
 from tintype.errors import OutputError, UsageError
 from tintype.metrics.scores import CONSISTENCY_CAVEAT, CONSISTENCY_LABELS
-from tintype.report_run import DIRECTION_TITLES, Part, Run, read_run
-from tintype.report_scores import Scores
+from tintype.report_charts import Palette, common_dial, dial, learning_curves, loss_curves, training_charts
+from tintype.report_compare import (
+    OVERLAID,
+    contests,
+    differing,
+    entries_of,
+    folds_of,
+    groups_of,
+    ranked,
+    refusals,
+    same_pictures,
+)
+from tintype.report_pictures import PAGE_BYTES, Budget
+from tintype.report_run import Run, read_collected, read_run
 
 MAX_NOTES = 200
+MAX_WARNINGS = 200
+WARNINGS_OPEN = 6
+"""Warnings of several runs that are not folded away, those of the best runs first."""
+
+ROWS_FOR_ALL = 6
+"""Runs up to which the table of all runs shows every row of the model; beyond, the best one of each."""
+
+CHARTS_FOR = 12
+"""Runs up to which each has charts of its own: beyond, the common ones say more, and the page stays quick."""
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
@@ -32,15 +54,20 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     A run that is still in training gives a page that says what is missing. The page is written atomically and asks the
     network for nothing: pictures are data URIs, charts inline SVG.
 
+    Args:
+        runs: Run folders; files of scores among them, such as of all folds together, are shown above the runs.
+        out: The page.
+
     Raises:
-        UsageError: `runs` is empty.
-        RunError: A folder holds no recipe.yaml.
+        UsageError: `runs` holds no run folder.
+        RunError: A folder holds no recipe.yaml, or a file no scores.
         OutputError: `out` cannot be written.
     """
-    if not runs:
+    files = [Path(path) for path in runs if Path(path).suffix == ".json"]
+    folders = [Path(path) for path in runs if Path(path) not in files]
+    if not folders:
         raise UsageError("report: no run folder was given: name at least one")
-    read = [read_run(Path(folder)) for folder in runs]
-    scored = [entry for run in read for entry in run.scored]
+    read = [read_run(folder, Budget(PAGE_BYTES // len(folders))) for folder in folders]
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("tintype"),
         autoescape=True,
@@ -51,17 +78,21 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     environment.filters["figure"] = _figure
     numbers = itertools.count(1)
     environment.filters["own_ids"] = lambda svg: with_own_ids(svg, next(numbers))
+    scored = [scores for run in read for _, scores in run.scored]
     page = environment.get_template("report.html.jinja").render(
         runs=read,
-        columns=COLUMNS,
-        training_charts=_training_charts,
-        dial=_dial,
-        references=sorted({scores.reference for _, scores in scored if scores.reference}) or ["grey copy"],
-        comparable=_comparable(scored),
+        collected=[read_collected(file) for file in files],
+        columns=(*COLUMNS, KID) if any(scores.realism for scores in scored) else COLUMNS,
+        training_charts=training_charts if len(read) <= CHARTS_FOR else lambda run: [],
+        dial=dial,
+        references=sorted({scores.reference for scores in scored if scores.reference}) or ["grey copy"],
         consistency_columns=[name.capitalize() for name in CONSISTENCY_LABELS],
         consistency_caveat=CONSISTENCY_CAVEAT,
         max_notes=MAX_NOTES,
+        max_warnings=MAX_WARNINGS,
+        warnings_open=WARNINGS_OPEN,
         version=__version__,
+        **(_comparison(read) if len(read) > 1 else {}),
     )
     out = Path(out)
     try:
@@ -73,14 +104,28 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     return out
 
 
-def _comparable(scored: Sequence[tuple[Part, Scores]]) -> bool:
-    """Whether all scores of a direction were made alike; that of a run with a single one is A to B."""
-    protocols: dict[str, dict[str, Any]] = {}
-    for part, scores in scored:
-        protocol = {key: value for key, value in scores.protocol.items() if key not in ("tintype", "direction")}
-        if protocols.setdefault(part.direction or "ab", protocol) != protocol:
-            return False
-    return True
+def _comparison(runs: list[Run]) -> dict[str, Any]:
+    """What a page of several runs shows above the single ones."""
+    entries = entries_of(runs)
+    groups, palette, folds, order = groups_of(entries), Palette.of(runs), folds_of(runs), ranked(runs)
+    same = same_pictures(runs)
+    return {
+        "warnings": [(number, runs[number - 1].name, line) for number in order for line in runs[number - 1].warnings],
+        "folds": folds,
+        "folds_wanted": int(runs[0].settings.get("data.split.folds", "1")) if folds else 0,
+        "refusals": [] if folds else refusals(groups),
+        "order": list(range(1, len(runs) + 1)) if len(runs) <= ROWS_FOR_ALL else order,
+        "all_rows": len(runs) <= ROWS_FOR_ALL,
+        "differing": differing(runs),
+        "contests": [contest for group in groups for contest in contests(group)],
+        "same_pictures": same,
+        "shown_above": {(number, picture.uri) for _, _, panels in same for number, picture in panels},
+        "series": palette.series,
+        "overlaid": OVERLAID,
+        "common_dial": common_dial(entries, palette),
+        "learning_curves": learning_curves(runs, palette),
+        "loss_curves": loss_curves(runs, palette),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +146,7 @@ COLUMNS = (
     _Column("colourfulness", "Colourfulness", "Hasler & Süsstrunk", 1),
     _Column("colourfulness_ratio", "Share of truth", "colourfulness", 0, percent=True),
 )
+KID = _Column("kid", "KID", "lower is better", 4)
 
 
 def _figure(value: float | None, decimals: int = 2, sign: bool = False) -> str:
@@ -111,43 +157,3 @@ def _figure(value: float | None, decimals: int = 2, sign: bool = False) -> str:
         return "\N{INFINITY}" if value > 0 else "\N{MINUS SIGN}\N{INFINITY}"
     text = f"{value:{'+' if sign else ''}z.{decimals}f}"
     return text.removeprefix("+") if float(text) == 0 else text.replace("-", "\N{MINUS SIGN}")
-
-
-def _training_charts(run: Run) -> list[Chart]:
-    events, charts = run.events, []
-    phases: dict[str, list[Line]] = {}
-    for name, curve in events.terms.items():
-        phases.setdefault(name.split("/")[0] if "/" in name else "", []).append(Line(name, curve))
-    titles = {"d": "Discriminator loss", "g": "Generator loss", "c": "Classifier loss", "": "Loss"}
-    for phase, lines in phases.items():
-        charts.append(smoothed_chart(titles.get(phase, f"Loss of {phase[:40]}"), lines))
-    if psnr := events.validation.get("psnr"):
-        lines = [Line("model", psnr)]
-        name, reference = events.reference
-        if reference:
-            lines.append(Line(name, reference, dashed=True))
-        title = "Validation PSNR, A to B" if len(run.parts) > 1 else "Validation PSNR"
-        charts.append(line_chart(title, "dB, higher is better.", lines, mark=events.best_step))
-    if accuracy := events.validation.get("accuracy"):
-        lines = [Line("model", accuracy)]
-        if baseline := events.validation.get("most_frequent_class"):
-            lines.append(Line("most frequent class", baseline, dashed=True))
-        charts.append(line_chart("Validation accuracy", "Part of the pictures.", lines, mark=events.best_step))
-    for direction, title in DIRECTION_TITLES.items():
-        named = {name: events.validation.get(f"{name}_{direction}_psnr") for name in CONSISTENCY_LABELS}
-        if lines := [Line(name, curve, dashed=name == "change") for name, curve in named.items() if curve]:
-            caption = f"Validation PSNR in dB. {CONSISTENCY_CAVEAT}"
-            charts.append(line_chart(f"There and back, {title}", caption, lines))
-    if events.lr:
-        charts.append(line_chart("Learning rate", "", [Line("", events.lr)], small=True))
-    return charts
-
-
-def _dial(scores: Scores) -> Chart | None:
-    if not scores.dial:
-        return None
-    gain = {point.strength: point.gain for point in scores.dial if point.gain is not None}
-    ratio = {
-        point.strength: point.colourfulness_ratio for point in scores.dial if point.colourfulness_ratio is not None
-    }
-    return dial_chart(gain, ratio, scores.calibrated_strength)

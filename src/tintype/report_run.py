@@ -6,10 +6,8 @@ PNG files inside the folder are taken; whatever is absent or unusable is named i
 
 from __future__ import annotations
 
-import base64
 import json
 import re
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,82 +16,27 @@ import yaml
 from pydantic import ValidationError
 
 from tintype.errors import RunError
+from tintype.report_events import Events, events_of
+from tintype.report_pictures import Budget, embed
 from tintype.report_scores import PanelEntry, Scores
+from tintype.report_warnings import Game, training_warnings
 
-MAX_CURVES = 24
 MAX_TEXT_BYTES = 1 << 20
 MAX_JSON_BYTES = 16 << 20
 MAX_EVENT_BYTES = 256 << 20
-MAX_PICTURE_BYTES = 16 << 20
-MAX_PICTURE_SIDE = 16_384
+MAX_SETTINGS = 300
 
 DIRECTION_TITLES = {"ab": "A to B", "ba": "B to A"}
 
 
-Curve = dict[int, float]
-
-
-@dataclass(slots=True)
-class Events:
-    """Curves by step; where a resumed run repeats a step, its later value counts."""
-
-    terms: dict[str, Curve] = field(default_factory=dict)
-    validation: dict[str, Curve] = field(default_factory=dict)
-    lr: Curve = field(default_factory=dict)
-    notes: list[tuple[int, str]] = field(default_factory=list)
-    best_step: int | None = None
-    step: int = 0
-    images_seen: int | None = None
-    device: str = ""
-    ended: bool = False
-    unreadable: int = 0
-    not_finite: int = 0
-
-    @property
-    def reference(self) -> tuple[str, Curve]:
-        """Name and validation PSNR of the baseline that the task is judged against; an empty curve without one."""
-        known = {"grey copy": "grey_copy_psnr", "identity": "identity_psnr"}
-        return next(((name, self.validation[key]) for name, key in known.items() if key in self.validation), ("", {}))
-
-    def add(self, event: dict[str, Any]) -> None:
-        """Take in one line of events.jsonl."""
-        step = event.get("step")
-        if type(step) is not int or not 0 <= step < 10**12:
-            step = self.step
-        self.step = step
-        match event.get("event"):
-            case "start":
-                self.ended = False
-                self.device = str(event.get("device", ""))[:80]
-            case "log":
-                self._add_values(self.terms, event.get("terms"), step)
-                self._add_values({"lr": self.lr}, {"lr": event.get("lr")}, step)
-                seen = event.get("images_seen")
-                self.images_seen = seen if type(seen) is int else self.images_seen
-            case "validation":
-                self._add_values(self.validation, event.get("scores"), step)
-                self.best_step = step if event.get("best") is True else self.best_step
-            case "note":
-                self.notes.append((step, str(event.get("text", ""))[:2_000]))
-            case "end":
-                self.ended = True
-
-    def _add_values(self, curves: dict[str, Curve], values: object, step: int) -> None:
-        for name, value in values.items() if isinstance(values, dict) else ():
-            if isinstance(value, int | float) and -1e30 < value < 1e30:
-                if name in curves or len(curves) < MAX_CURVES:
-                    curves.setdefault(name, {})[step] = float(value)
-            elif value is not None:
-                self.not_finite += 1
-
-
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture to embed; `uri` is None where there is no usable file."""
+    """A picture to embed; `uri` is None where there is no usable file, and `lack` says why."""
 
     title: str
     uri: str | None
     entry: PanelEntry | None = None
+    lack: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +52,16 @@ class Part:
     def title(self) -> str:
         """The direction for reading; nothing where there is only one."""
         return DIRECTION_TITLES.get(self.direction, "")
+
+    @property
+    def fixed(self) -> list[Picture]:
+        """Panels of pictures that were chosen by name, the same ones in every run on the same pictures."""
+        return [picture for picture in self.panels if picture.entry and picture.entry.kind == "sample"]
+
+    @property
+    def extremes(self) -> list[Picture]:
+        """Panels of the best, the median and the worst picture."""
+        return [picture for picture in self.panels if picture.entry and picture.entry.kind != "sample"]
 
     @property
     def ranked(self) -> bool:
@@ -130,6 +83,9 @@ class Run:
     events: Events = field(default_factory=Events)
     missing: list[str] = field(default_factory=list)
     parts: list[Part] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    """All fields of the recipe by their full names, as text."""
+    game: Game = field(default_factory=Game)
 
     @property
     def name(self) -> str:
@@ -165,7 +121,16 @@ class Run:
         return [*self.events.notes, *((None, text) for text in scored)]
 
     @property
-    def validation_warning(self) -> str:
+    def warnings(self) -> list[str]:
+        """All that this run warns of, a sentence each: its scores first, then its validation and its training."""
+        found = []
+        for part, scores in self.scored:
+            prefix = f"{part.title}: " if part.title else ""
+            found += [prefix + sentence for sentence in (*scores.warnings, *scores.realism_warnings)]
+        return [*found, *filter(None, [self._validation_warning]), *training_warnings(self.events, self.game)]
+
+    @property
+    def _validation_warning(self) -> str:
         """A sentence where the reference is ahead at the best validation."""
         name, reference = self.events.reference
         model = self.events.validation.get("psnr", {})
@@ -184,8 +149,12 @@ class Run:
         )
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: Path, budget: Budget) -> Run:
     """Read what there is in a run folder.
+
+    Args:
+        folder: The run.
+        budget: Bounds the bytes of its pictures.
 
     Raises:
         RunError: It holds no recipe.yaml.
@@ -208,23 +177,41 @@ def read_run(folder: Path) -> Run:
             value if isinstance(value := recipe.get(key), str) else "" for key in ("name", "description")
         )
         run.steps_wanted = steps if type(steps) is int else None
+        run.settings = dict(_flatten(recipe)[:MAX_SETTINGS])
+        run.game = Game.of(recipe.get("method"))
     run.environment = _flatten(_read_json(run, "environment.json", "the machine and the versions are unknown"))[:100]
     run.split = _read_split(_read_json(run, "split.json", "which pictures were used for what is unknown"))
     run.events = _read_events(run)
-    run.parts = [_read_part(run, direction) for direction in _directions(recipe)]
+    run.parts = [_read_part(run, direction, budget) for direction in _directions(recipe)]
     if not any(part.samples for part in run.parts):
         run.missing.append("samples: no sample panels have been drawn yet.")
     return run
 
 
+def read_collected(file: Path) -> tuple[str, Scores]:
+    """Name and content of a file of scores that stands for itself, such as that of all folds together.
+
+    Raises:
+        RunError: It holds no scores.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_JSON_BYTES + 1)
+        if len(content) > MAX_JSON_BYTES:
+            raise ValueError("too large")
+        return file.name, Scores.model_validate(json.loads(content))
+    except (OSError, ValueError, RecursionError):
+        raise RunError(f"{file}: holds no scores: give a file that `tintype evaluate --json` wrote") from None
+
+
 def _directions(recipe: object) -> tuple[str, ...]:
-    """The directions of a recipe as the names of its files have them: only pix2pix has a single one."""
+    """The directions of a recipe as the names of its files have them: only CycleGAN has two."""
     method = recipe.get("method") if isinstance(recipe, dict) else None
     two = isinstance(method, dict) and method.get("kind") == "cyclegan"
     return tuple(DIRECTION_TITLES) if two else ("",)
 
 
-def _read_part(run: Run, direction: str) -> Part:
+def _read_part(run: Run, direction: str, budget: Budget) -> Part:
     suffix = f"_{direction}" if direction else ""
     name, scores = f"scores{suffix}.json", None
     if content := _read_json(run, name, "the run has not been scored yet, which happens at its end"):
@@ -233,11 +220,11 @@ def _read_part(run: Run, direction: str) -> Part:
         except ValidationError as error:
             place = ".".join(str(part) for part in error.errors()[0]["loc"])
             run.missing.append(f"{name} has an unknown layout at {place[:100]}; no scores are shown.")
-    panels = [
-        Picture(f"{entry.kind} {entry.name}".strip(), _png_uri(run.folder, entry.file), entry)
-        for entry in (scores.panels if scores else ())
-    ]
-    return Part(direction, scores, panels, _read_samples(run.folder, suffix))
+    panels = []
+    for entry in scores.panels if scores else ():
+        embedded = embed(run.folder, entry.file, budget)
+        panels.append(Picture(f"{entry.kind} {entry.name}".strip(), embedded.uri, entry, embedded.lack))
+    return Part(direction, scores, panels, _read_samples(run.folder, suffix, budget))
 
 
 def _read_bytes(run: Run, name: str, limit: int, otherwise: str = "") -> bytes:
@@ -283,17 +270,8 @@ def _read_split(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def _read_events(run: Run) -> Events:
-    events = Events()
     lines = _read_bytes(run, "events.jsonl", MAX_EVENT_BYTES, "there are no curves and no notes").split(b"\n")
-    for line in filter(None, lines):
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            event = None
-        if isinstance(event, dict):
-            events.add(event)
-        else:
-            events.unreadable += 1
+    events = events_of(filter(None, lines))
     if events.unreadable:
         run.missing.append(f"events.jsonl: {events.unreadable:,} line(s) could not be read and were left out.")
     if events.not_finite:
@@ -301,14 +279,16 @@ def _read_events(run: Run) -> Events:
     return events
 
 
-def _read_samples(folder: Path, suffix: str) -> list[Picture]:
+def _read_samples(folder: Path, suffix: str, budget: Budget) -> list[Picture]:
+    """Some of the samples over time; where there is no room for all, the latest ones."""
     paths = sorted((folder / "samples").glob(f"*{suffix}.png"))
     last = len(paths) - 1
-    chosen = sorted({i for i in (0, last // 2, last - 2, last - 1, last) if 0 <= i <= last})
-    return [
-        Picture(_sample_title(paths[i].stem.removesuffix(suffix)), _png_uri(folder, f"samples/{paths[i].name}"))
-        for i in chosen
-    ]
+    chosen = sorted({i for i in (0, last // 2, last - 2, last - 1, last) if 0 <= i <= last}, reverse=True)
+    pictures = []
+    for i in chosen:
+        embedded = embed(folder, f"samples/{paths[i].name}", budget)
+        pictures.append(Picture(_sample_title(paths[i].stem.removesuffix(suffix)), embedded.uri, lack=embedded.lack))
+    return pictures[::-1]
 
 
 def _sample_title(stem: str) -> str:
@@ -324,19 +304,3 @@ def _flatten(value: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
         else:
             rows.append((f"{prefix}{key}"[:100], str(entry)[:300]))
     return rows
-
-
-def _png_uri(folder: Path, name: str) -> str | None:
-    """Data URI of a PNG inside `folder`; None for anything else, links that lead outside included."""
-    try:
-        path = (folder / name).resolve()
-        if not path.is_relative_to(folder.resolve()) or not path.is_file() or path.stat().st_size > MAX_PICTURE_BYTES:
-            return None
-        content = path.read_bytes()
-    except (OSError, ValueError):
-        return None
-    if not content.startswith(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR") or content[-8:-4] != b"IEND" or len(content) < 45:
-        return None
-    if not all(0 < side <= MAX_PICTURE_SIDE for side in struct.unpack(">II", content[16:24])):
-        return None
-    return "data:image/png;base64," + base64.b64encode(content).decode()

@@ -102,6 +102,38 @@ class Consistency(BaseModel):
         return [(label, getattr(self, name) or Likeness()) for name, label in CONSISTENCY_LABELS.items()]
 
 
+class RealismRow(BaseModel):
+    """How far a contender's pictures are from real ones as a set; the smaller, the nearer."""
+
+    name: str
+    strength: Drawable | None = None
+    kid: Estimate = None
+
+
+class Realism(BaseModel):
+    """Kernel distances of all contenders, and what they were measured with."""
+
+    protocol: str = ""
+    pictures: int | None = None
+    rows: list[RealismRow] = Field([], max_length=100)
+
+
+def _primary_psnr(entry: object) -> object:
+    """A picture of `per_picture` with the PSNR of each contender gathered under `psnr`."""
+    if not isinstance(entry, dict):
+        return entry
+    psnr = {name: figures["psnr"] for name, figures in entry.items() if isinstance(figures, dict) and "psnr" in figures}
+    return {"name": entry.get("name"), "coloured": entry.get("coloured", True), "psnr": psnr}
+
+
+class Judged(BaseModel):
+    """A single picture: whether its truth has colour, and the PSNR of each contender in dB."""
+
+    name: str
+    coloured: bool = True
+    psnr: dict[str, Drawable] = {}
+
+
 class Scores(BaseModel):
     """The part of a file of scores that the page shows."""
 
@@ -116,6 +148,39 @@ class Scores(BaseModel):
     dial: list[DialPoint] | None = Field(None, max_length=2_000)
     panels: list[PanelEntry] = Field([], max_length=24)
     consistency: Consistency | None = None
+    realism: Realism | None = None
+    per_picture: list[Annotated[Judged, BeforeValidator(_primary_psnr)]] = Field([], max_length=200_000)
+
+    @property
+    def colourises(self) -> bool:
+        """Whether only pictures whose truth has colour are judged."""
+        return self.reference == "grey copy"
+
+    @property
+    def best_model(self) -> Row | None:
+        """The model's row with the highest PSNR."""
+        rows = [row for row in self.rows if row.is_model and row.psnr]
+        return max(rows, key=lambda row: row.psnr.mean if row.psnr else -math.inf, default=None)
+
+    def kid_of(self, row: Row) -> Interval | None:
+        """The distance to real pictures of a row of the table."""
+        rows = self.realism.rows if self.realism else []
+        return next((one.kid for one in rows if (one.name, one.strength) == (row.name, row.strength)), None)
+
+    @property
+    def realism_warnings(self) -> list[str]:
+        """One sentence for each model row whose pictures are further from real ones than those of the reference."""
+        rows = self.realism.rows if self.realism else []
+        reference = next((row.kid for row in rows if row.name == self.reference), None)
+        found = []
+        for row in rows:
+            if reference and row.name.split(",")[0] == "model" and row.kid and row.kid.mean > reference.mean:
+                sure = row.kid.low is not None and reference.high is not None and row.kid.low > reference.high
+                found.append(
+                    f"By KID the {self.reference} {'is' if sure else 'seems'} nearer to real pictures "
+                    f"({reference.mean:.4g}) than the {row.name} ({row.kid.mean:.4g})."
+                )
+        return found
 
     @property
     def warnings(self) -> list[str]:

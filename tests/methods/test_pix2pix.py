@@ -74,3 +74,18 @@ def test_the_discriminator_joins_after_the_stage_of_l1_alone(stage: str) -> None
     assert list(method.loss("generator", before, out)) == ["g/l1"]
     assert list(method.loss("discriminator", after, out)) == ["d/real", "d/fake"]
     assert list(method.loss("generator", after, out)) == ["g/adversarial", "g/l1"]
+
+
+@pytest.mark.parametrize(("adversarial", "border"), [("vanilla", 0.0), ("lsgan", 0.5), ("hinge", 0.0)])
+def test_the_share_of_right_judgements_is_at_hand_once(adversarial: str, border: float) -> None:
+    method, batch = a_batch([f"method.adversarial={adversarial}"])
+    out = method.forward(batch)
+    assert method.take_health() == {}
+    method.loss("discriminator", batch, out)
+    condition = F.avg_pool2d(batch.source, 2)
+    real, fake = (method.networks["discriminator"](torch.cat([condition, shown], 1)) for shown in (batch.target, out))
+    health = method.take_health()
+    assert health["d/accuracy_real"].item() == pytest.approx((real > border).float().mean().item())
+    assert health["d/accuracy_fake"].item() == pytest.approx((fake < border).float().mean().item())
+    assert not any(value.requires_grad for value in health.values())
+    assert method.take_health() == {}

@@ -27,7 +27,7 @@ from tintype.errors import (
 )
 from tintype.image.file import write_image
 from tintype.training import train
-from tintype.training.checkpoint import load_checkpoint
+from tintype.training.checkpoint import load_checkpoint, save_checkpoint
 from tintype.training.trainer import Trainer
 
 QUIET = Reporter(quiet=True)
@@ -98,6 +98,26 @@ def test_the_journal_has_every_line_once_and_in_order(straight: Path) -> None:
     log = next(line for line in lines if line["event"] == "log")
     assert set(log["terms"]) == {"d/real", "d/fake", "g/adversarial", "g/l1"}
     assert log["images_seen"] == 8
+    assert set(log["health"]) == {"d/accuracy_real", "d/accuracy_fake", "d/gradient", "g/gradient"}
+    assert all(0 <= log["health"][f"d/accuracy_{kind}"] <= 1 for kind in ("real", "fake"))
+    assert all(log["health"][f"{phase}/gradient"] > 0 for phase in "dg")
+    assert all(line["scores"]["train_psnr"] > 0 for line in lines if line["event"] == "validation")
+
+
+def test_how_often_a_run_is_watched_changes_no_weight(straight: Path, tmp_path: Path, picture_set: Path) -> None:
+    others = [setting for setting in settings(picture_set, 10) if "log_every" not in setting]
+    assert train("tiny", tmp_path / "run", [*others, "training.log_every=1"], reporter=QUIET)
+    a, b = (load_checkpoint(run / "checkpoints" / "last.pt") for run in (tmp_path / "run", straight))
+    assert all(same(a[key], b[key]) for key in ("networks", "optimisers", "ema", "random"))
+
+
+def test_a_checkpoint_without_health_still_goes_on(tmp_path: Path, picture_set: Path) -> None:
+    run = tmp_path / "run"
+    assert train("tiny", run, settings(picture_set, 3), reporter=QUIET)
+    content = load_checkpoint(run / "checkpoints" / "last.pt")
+    del content["health"]
+    save_checkpoint(run / "checkpoints" / "last.pt", content)
+    assert train("tiny", run, settings(picture_set, 4), reporter=QUIET)
 
 
 def test_the_same_command_on_a_finished_run_changes_no_weight(straight: Path, picture_set: Path) -> None:
@@ -223,6 +243,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_the_last_good_checkp
         assert all(torch.isfinite(value).all() for state in networks.values() for value in state.values())
     steps = [line["step"] for line in events(run)]
     assert max(steps) < 20
+    assert events(run)[-1]["event"] == "diverged" and "diverged" in events(run)[-1]["text"]
 
 
 def test_another_recipe_and_a_shorter_length_are_refused(straight: Path, picture_set: Path) -> None:

@@ -48,6 +48,10 @@ class ClassifierMethod:
     def remember(self, memory: dict[str, Any]) -> None:
         """Nothing to do."""
 
+    def take_health(self) -> dict[str, Tensor]:
+        """Nothing: there is no game."""
+        return {}
+
     def forward(self, batch: Batch) -> Told:
         """What the network says of a batch whose first pictures, which are random ones, have the chroma of the next."""
         source, count = batch.source, self._foreign(batch)

@@ -54,6 +54,7 @@ class CycleGan:
             }
         )
         self.exports = {"_ab": "g_ab", "_ba": "g_ba"}
+        self._health: dict[str, Tensor] = {}
         self.phases: tuple[Phase, ...] = (
             Phase("generators", ("g_ab", "g_ba"), "generator"),
             Phase("discriminators", ("d_a", "d_b"), "discriminator"),
@@ -74,6 +75,11 @@ class CycleGan:
         device = next(self.networks.parameters()).device
         for name, pool in self.pools.items():
             pool.pictures = [picture.to(device) for picture in memory[name]]
+
+    def take_health(self) -> dict[str, Tensor]:
+        """`d/accuracy_real_a`, `d/accuracy_fake_a`, ... of what the discriminators judged since the last call."""
+        health, self._health = self._health, {}
+        return health
 
     def forward(self, batch: Batch) -> Translated:
         """Both translations, their ways back, and what each generator makes of its own target domain."""
@@ -125,6 +131,10 @@ class CycleGan:
             on_real, on_fake = discriminator(torch.cat([real, shown])).chunk(2)
         else:
             on_real, on_fake = discriminator(real), discriminator(shown)
+        self._health |= {
+            f"d/accuracy_real_{domain}": losses.right_share(on_real, spec.adversarial, real=True),
+            f"d/accuracy_fake_{domain}": losses.right_share(on_fake, spec.adversarial, real=False),
+        }
         terms = {
             f"d/real_{domain}": spec.lambda_discriminator * losses.real_loss(on_real, spec.adversarial),
             f"d/fake_{domain}": spec.lambda_discriminator * losses.fake_loss(on_fake, spec.adversarial),

@@ -71,6 +71,10 @@ class Method(Protocol):
         """One forward pass that all phases share."""
         ...
 
+    def take_health(self) -> dict[str, Tensor]:
+        """How the game went since the last call, for the log: `d/accuracy_real`, ..., shares in [0, 1]."""
+        ...
+
     def loss(self, phase: str, batch: Batch, out: Any) -> dict[str, Tensor]:  # noqa: ANN401
         """The phase's loss terms, weights applied; their sum is differentiated, their names are logged.
 

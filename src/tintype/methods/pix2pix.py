@@ -28,6 +28,7 @@ class Pix2Pix:
         self.stride = recipe.output_stride
         self.networks = nn.ModuleDict({"generator": build_generator(recipe)})
         self.exports = {"": "generator"}
+        self._health: dict[str, Tensor] = {}
         self.phases: tuple[Phase, ...] = (Phase("generator", ("generator",), "generator"),)
         if self.spec.lambda_adversarial > 0:
             self.networks["discriminator"] = build_discriminator(recipe)
@@ -40,6 +41,11 @@ class Pix2Pix:
     def remember(self, memory: dict[str, Any]) -> None:
         """Nothing to do."""
 
+    def take_health(self) -> dict[str, Tensor]:
+        """`d/accuracy_real` and `d/accuracy_fake`, where the discriminator has judged since the last call."""
+        health, self._health = self._health, {}
+        return health
+
     def forward(self, batch: Batch) -> Tensor:
         """The generated target."""
         return self.networks["generator"](batch.source)
@@ -51,8 +57,13 @@ class Pix2Pix:
         if phase == "discriminator":
             if not adversarial:
                 return {}
-            real = losses.real_loss(self._judge(batch, batch.target), spec.adversarial)
-            fake = losses.fake_loss(self._judge(batch, out.detach()), spec.adversarial)
+            on_real, on_fake = self._judge(batch, batch.target), self._judge(batch, out.detach())
+            self._health = {
+                "d/accuracy_real": losses.right_share(on_real, spec.adversarial, real=True),
+                "d/accuracy_fake": losses.right_share(on_fake, spec.adversarial, real=False),
+            }
+            real = losses.real_loss(on_real, spec.adversarial)
+            fake = losses.fake_loss(on_fake, spec.adversarial)
             return {"d/real": spec.lambda_discriminator * real, "d/fake": spec.lambda_discriminator * fake}
         terms = {}
         if adversarial:

@@ -29,6 +29,10 @@ class Regression:
     def remember(self, memory: dict[str, Any]) -> None:
         """Nothing to do."""
 
+    def take_health(self) -> dict[str, Tensor]:
+        """Nothing: there is no game."""
+        return {}
+
     def forward(self, batch: Batch) -> Tensor:
         """The generated target."""
         return self.networks["generator"](batch.source)

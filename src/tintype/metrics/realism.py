@@ -19,7 +19,7 @@ from tintype.metrics.verdict import MINIMUM_FOR_VERDICT
 Features = Literal["caltech101", "inception", "dinov2", "none"]
 """Networks that realism may be judged by, and no realism."""
 
-DEFAULT_FEATURES: Features = "none"
+DEFAULT_FEATURES: Features = "caltech101"
 
 
 class FeatureNetwork(Protocol):

@@ -1,4 +1,4 @@
-"""Loss terms on their way from the device to the log: fetched rarely, all checked, averaged between log lines."""
+"""Loss terms, and what else is watched, on their way to the log: fetched rarely, checked, averaged between lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,9 @@ class Meter:
         self._counts: dict[str, int] = {}
 
     def add(self, step: int, terms: dict[str, Tensor]) -> None:
-        """Remember the terms of a step, still on the device."""
+        """Remember the terms of a step, still on the device; none are none."""
+        if not terms:
+            return
         self._waiting.append((step, list(terms), torch.stack([term.detach().float() for term in terms.values()])))
 
     def flush(self) -> None:
@@ -61,3 +63,9 @@ class Meter:
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint's averages."""
         self._sums, self._counts = dict(state["sums"]), dict(state["counts"])
+
+
+def gradient_norm(optimiser: torch.optim.Optimizer) -> Tensor:
+    """Euclidean norm of all gradients that an optimiser is about to use."""
+    gradients = [p.grad for group in optimiser.param_groups for p in group["params"] if p.grad is not None]
+    return torch.nn.utils.get_total_norm(gradients)

@@ -27,6 +27,7 @@ from tintype.judging import Rivals, Task
 from tintype.metrics.baselines import BaselineConstants
 from tintype.metrics.classification import judge_logits
 from tintype.metrics.colour import mean_chroma
+from tintype.metrics.fidelity import psnr
 from tintype.metrics.summary import COLOURED_THRESHOLD
 from tintype.recipe.schema import BACK, Direction, Recipe
 from tintype.training.rundir import RunDir
@@ -36,6 +37,8 @@ _VALIDATION_PICTURES = 64
 
 _VALIDATION_LABELS = 2000
 """The same for pictures that are told apart, at a small size."""
+_TRAINING_PICTURES = 16
+"""At most so many are scored beside them, to see where memory begins: `train_psnr`."""
 
 _VALIDATION_CYCLES = 16
 """The same for pictures that go there and back, two large networks each."""
@@ -84,11 +87,13 @@ class PairedPreview:
         self.recipe, self.run, self.device = recipe, run, device
         size = recipe.evaluation.size or recipe.data.size
         self._judged = _judged(recipe, list(data.pictures("validation", size, limit=_VALIDATION_PICTURES)))
+        self._learnt = _judged(recipe, list(data.pictures("train", size, limit=_TRAINING_PICTURES)))
         self._samples = self._judged[: recipe.training.sample_count]
 
     def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
         """Scores over the validation pictures (those with colour, in a task that colours)."""
-        return paired_scores(_translator(self.recipe, networks[""], "ab", step, self.device), self._judged)
+        translator = _translator(self.recipe, networks[""], "ab", step, self.device)
+        return paired_scores(translator, self._judged, self._learnt)
 
     def draw(self, networks: Networks, step: int) -> list[str]:
         """A panel of source, generated and truth."""
@@ -107,6 +112,7 @@ class TwoWayPreview:
         size, count = recipe.evaluation.size or recipe.data.size, recipe.training.sample_count
         pairs = list(data.pictures("validation", size, limit=_VALIDATION_PICTURES))
         self._judged = _judged(recipe, pairs)
+        self._learnt = _judged(recipe, list(data.pictures("train", size, limit=_TRAINING_PICTURES))) if pairs else []
         self._domains: dict[Domain, list[Single]] = {"A": [], "B": []}
         self._truths: dict[Domain, list[np.ndarray]] = {"A": [], "B": []}
         if pairs:
@@ -133,7 +139,7 @@ class TwoWayPreview:
             for name, likeness in (("cycle", result.cycle), ("identity", result.identity), ("change", result.change)):
                 if likeness is not None:
                     scores[f"{name}_{direction}_psnr"] = likeness.psnr.mean
-        scores |= paired_scores(translators["ab"], self._judged) or {}
+        scores |= paired_scores(translators["ab"], self._judged, self._learnt) or {}
         return scores or None
 
     def draw(self, networks: Networks, step: int) -> list[str]:
@@ -187,17 +193,23 @@ class ClassifierPreview:
         return []
 
 
-def paired_scores(translator: Translator, pairs: list[Pair]) -> dict[str, float] | None:
-    """Mean scores over pairs beside the reference baseline; None without pairs."""
+def paired_scores(translator: Translator, pairs: list[Pair], learnt: list[Pair]) -> dict[str, float] | None:
+    """Mean scores over pairs beside the reference baseline, and PSNR over learnt pairs; None without pairs."""
     if not pairs:
         return None
     task = Task(translator)
     scored = [task.score(pair, Rivals(), {"model": 1.0}, dial_strengths=()).picture for pair in pairs]
     metrics = ("psnr", "ssim", "ciede2000", "colourfulness")
     scores = {name: float(np.mean([getattr(one.figures["model"], name) for one in scored])) for name in metrics}
+    if learnt:
+        scores["train_psnr"] = float(np.mean([_psnr(task, pair) for pair in learnt]))
     scores["truth_colourfulness"] = float(np.mean([one.truth_colourfulness for one in scored]))
     reference = float(np.mean([one.figures[task.reference].psnr for one in scored]))
     return scores | {f"{task.reference.replace(' ', '_')}_psnr": reference}
+
+
+def _psnr(task: Task, pair: Pair) -> float:
+    return psnr(task.shown(task.translator.predict(pair.source).render()), task.shown(pair.target))
 
 
 def _judged(recipe: Recipe, pairs: list[Pair]) -> list[Pair]:

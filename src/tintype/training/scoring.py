@@ -27,7 +27,7 @@ _NEAREST_PICTURES = 5000
 """Training pictures that the nearest is looked for among at most, evenly spaced over the set."""
 
 _LONGEST_STEM = 60  # letters of a picture's name in the name of its panel: file systems allow 255 bytes
-_PANELS_WITHOUT_PAIRS = 4
+_FIXED_PANELS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +154,14 @@ def _nearest(model: Translator, data: PictureSet | None, size: int) -> NearestPi
 def draw_panels(
     scores: Scores, model: Translator, back: Translator | None, data: PictureSet, part: str, size: int, run: RunDir
 ) -> tuple[dict[str, Any], ...]:
-    """Draw best, median and worst, or some pictures where nothing says which is which; what the scores say of them."""
+    """Draw best, median and worst where there is a truth, and some chosen by name; what the scores say of them.
+
+    Those chosen by name are the same ones in every run on the same pictures, so that reports can set them side by side.
+    """
     direction = model.card.direction
     if data.has_pairs:
         choices = [dataclasses.asdict(choice) for choice in choose_panels(scores)]
+        choices += _fixed(scores, {choice["name"] for choice in choices})
         wanted = {choice["name"] for choice in choices}  # not all of a set fits into memory
         shown: dict[str, tuple[np.ndarray, ...]] = {
             pair.name: (pair.source, pair.target)
@@ -165,7 +169,7 @@ def draw_panels(
             if pair.name in wanted
         }
     else:
-        some = list(data.domain(ENDS[direction][0], part, size, _PANELS_WITHOUT_PAIRS))
+        some = list(data.domain(ENDS[direction][0], part, size, _FIXED_PANELS))
         choices = [{"kind": "sample", "name": one.name} for one in some]
         shown = {one.name: (one.picture,) for one in some}
     prefix = f"{direction}-" if back else ""
@@ -183,6 +187,19 @@ def draw_panels(
         write_image(file, panel([[*row, *truth]], [*labels, "truth"][: len(row) + len(truth)], cell=256))
         panels.append({**choice, "file": file.relative_to(run.root).as_posix()})
     return tuple(panels)
+
+
+def _fixed(scores: Scores, drawn: set[str]) -> list[dict[str, Any]]:
+    """Pictures evenly spaced by name over those with figures, without the ones that are drawn already."""
+    pictures = sorted(scores.per_picture, key=lambda picture: picture.name)
+    chosen = [pictures[len(pictures) * number // _FIXED_PANELS] for number in range(_FIXED_PANELS)] if pictures else []
+    choices = []
+    for picture in {picture.name: picture for picture in chosen if picture.name not in drawn}.values():
+        figures = picture.figures
+        copied = figures["grey copy"].psnr if scores.reference == "grey copy" else None
+        psnr = next(iter(figures.values())).psnr
+        choices.append({"kind": "sample", "name": picture.name, "psnr": psnr, "grey_copy_psnr": copied})
+    return choices
 
 
 def _directed(pairs: Iterator[Pair], direction: Direction) -> Iterator[Pair]:

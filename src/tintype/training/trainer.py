@@ -31,7 +31,7 @@ from tintype.training.checkpoint import load_checkpoint, save_checkpoint
 from tintype.training.ema import Ema
 from tintype.training.journal import Journal
 from tintype.training.machine import lay_out_channels_last
-from tintype.training.meter import Meter
+from tintype.training.meter import Meter, gradient_norm
 from tintype.training.preview import Preview
 from tintype.training.processes import Team
 from tintype.training.rundir import RunDir
@@ -68,7 +68,7 @@ class Trainer:
         self.step = 0
         self.total = total_steps(recipe, data.count)
         self.best = Best()
-        self.meter = Meter(self.team.average)
+        self.meter, self.health = Meter(self.team.average), Meter(self.team.average)
         channels_last = recipe.training.channels_last
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         for name, network in method.networks.items():
@@ -115,6 +115,7 @@ class Trainer:
                 self.ema[name].network.load_state_dict(state)
             self.method.remember(content["method"])
             self.meter.restore(content["meter"])
+            self.health.restore(content.get("health", {"sums": {}, "counts": {}}))  # absent in older checkpoints
             self.best = Best(**content["best"])
             self._journal_length = content["journal_length"]
             random = [content["random"], *content.get("other_random", [])][self.team.rank]
@@ -176,7 +177,7 @@ class Trainer:
                     if step % training.log_every == 0:
                         self._log()
                     elif step % _CHECK_EVERY == 0:
-                        self.meter.flush()
+                        self._flush()
                     self.reporter.update(step, self.total, self._shown)
                     if step in panels or (training.sample_every and step % training.sample_every == 0):
                         self._sample()
@@ -187,6 +188,9 @@ class Trainer:
                     stop = self.team.any(self._stop)
                     if step % training.checkpoint_every == 0 or end or stop:
                         self.save()
+            except NonFiniteLossError as error:
+                self.journal.write("diverged", self.step, text=str(error))
+                raise
             except (MemoryError, torch.OutOfMemoryError) as error:
                 raise self._out_of_memory() from error
             except RuntimeError as error:
@@ -208,6 +212,7 @@ class Trainer:
         factor = rate_factor(self.recipe, self.step, self.data.count)
         with self.fabric.autocast():
             out = self.method.forward(batch)
+        gradients: dict[str, torch.Tensor] = {}
         for phase in self.method.phases:
             if self.step % phase.every:
                 continue
@@ -221,17 +226,20 @@ class Trainer:
                     continue
                 self.fabric.backward(torch.stack(list(terms.values())).sum())
             self.team.average_gradients(optimiser)
+            if (self.step + 1) % self.recipe.training.log_every == 0:
+                gradients[f"{phase.rate[0]}/gradient"] = gradient_norm(optimiser)
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
             self.meter.add(self.step + 1, terms)
         self.step += 1
+        self.health.add(self.step, {**self.method.take_health(), **gradients})
         for name, average in self.ema.items():
             average.update(_bare(self.method.networks[name]), self.step)
 
     def save(self) -> None:
         """Write `last.pt`: everything that `resume` needs."""
         self._require_finite()
-        meter = self.meter.state()
+        meter, health = self.meter.state(), self.health.state()
         self.journal.write("checkpoint", self.step)
         cuda = torch.cuda.get_rng_state(self.fabric.device) if self.fabric.device.type == "cuda" else None
         random, *other_random = self.team.collect({"cpu": torch.get_rng_state(), "cuda": cuda})
@@ -246,6 +254,7 @@ class Trainer:
                 "ema": {name: average.network.state_dict() for name, average in self.ema.items()},
                 "method": self.method.memory(),
                 "meter": meter,
+                "health": health,
                 "best": {"step": self.best.step, "score": self.best.score},
                 "journal_length": self.journal.length,
                 "random": random,
@@ -253,9 +262,13 @@ class Trainer:
             },
         )
 
+    def _flush(self) -> None:
+        self.meter.flush()
+        self.health.flush()
+
     def _require_finite(self) -> None:
         """Refuse to go on with a diverged run; called before anything is drawn, scored or saved."""
-        self.meter.flush()
+        self._flush()
         for name, network in self.method.networks.items():
             values = (value for value in network.state_dict().values() if value.is_floating_point())
             if not all(torch.isfinite(value).all() for value in values):
@@ -270,7 +283,7 @@ class Trainer:
         )
 
     def _log(self) -> None:
-        terms = self.meter.take_means()
+        terms, health = self.meter.take_means(), self.health.take_means()
         now = time.monotonic()
         rate = (self.step - self._clock_step) * self.recipe.training.batch_size / max(now - self._clock, 1e-9)
         self._clock, self._clock_step = now, self.step
@@ -283,10 +296,12 @@ class Trainer:
             epoch=round(epoch, 4),
             lr=lr,
             terms=terms,
+            health=health,
             time=time.time(),
             images_per_second=round(rate, 3),
         )
-        self.journal.scalars(self.step, {**terms, "lr": lr, "images_per_second": rate})
+        watched = {f"health/{name}": value for name, value in health.items()}
+        self.journal.scalars(self.step, {**terms, **watched, "lr": lr, "images_per_second": rate})
         self._shown = ", ".join([f"{rate:.1f} images/s", *(f"{name} {value:.3g}" for name, value in terms.items())])
 
     @property
