@@ -10,6 +10,11 @@ from tintype.recipe.section import Section
 
 Adversarial = Literal["vanilla", "lsgan", "hinge"]
 
+INIT_FROM = (
+    "Weights that the generators start with: a run folder, a .safetensors file, or bundled:caltech101-lab, which come with "
+    "Tintype."
+)
+
 VIVIDNESS = (
     "How much more coloured pixels weigh in the L1 term: 1 + vividness x chroma/110, over its mean in the batch; "
     "0: all alike. Needs codec.kind=lab."
@@ -20,7 +25,7 @@ class Pix2PixSpec(Section):
     """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
 
     kind: Literal["pix2pix"] = "pix2pix"
-    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generator starts with.")
+    init_from: str = Field("", description=INIT_FROM)
     adversarial: Adversarial = Field("vanilla", description="Cross-entropy from logits, least squares, or hinge.")
     lambda_adversarial: float = Field(
         1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
@@ -57,7 +62,7 @@ class RegressionSpec(Section):
     """Paired translation by L1 alone, without a discriminator: what an adversarial term is to be measured against."""
 
     kind: Literal["regression"] = "regression"
-    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generator starts with.")
+    init_from: str = Field("", description=INIT_FROM)
     lambda_l1: float = Field(100.0, gt=0, description="Weight of the mean absolute error in model space.")
     vividness: float = Field(0.0, ge=0, le=1000, description=VIVIDNESS)
 
@@ -66,7 +71,7 @@ class CycleGanSpec(Section):
     """Unpaired translation, both ways at once: adversarial + cycle + identity losses (Zhu et al. 2017)."""
 
     kind: Literal["cyclegan"] = "cyclegan"
-    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generators start with.")
+    init_from: str = Field("", description=INIT_FROM)
     adversarial: Adversarial = Field("lsgan", description="Cross-entropy from logits, least squares, or hinge.")
     lambda_adversarial: float = Field(1.0, gt=0, description="Weight of each generator's adversarial term.")
     lambda_cycle: float = Field(10.0, ge=0, description="Weight of the mean absolute error of A -> B -> A.")

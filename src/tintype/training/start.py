@@ -6,10 +6,14 @@ from pathlib import Path
 
 import torch
 
+import tintype
 from tintype.errors import ModelFileError, RecipeError
 from tintype.inference.modelfile import ModelCard, read_card, read_safetensors, require_direction
 from tintype.methods import Method
 from tintype.recipe import Recipe
+
+_BUNDLED = "bundled:"
+_WEIGHTS = Path(tintype.__file__).parent / "weights"
 
 
 def start_from(method: Method, recipe: Recipe) -> list[str]:
@@ -28,7 +32,7 @@ def start_from(method: Method, recipe: Recipe) -> list[str]:
     if not recipe.method.init_from:
         return []
     notes = []
-    found = _find(Path(recipe.method.init_from).expanduser(), recipe)
+    found = _find(_path(recipe.method.init_from), recipe)
     for suffix, network in method.exports.items():
         if (path := found.get(suffix)) is None:
             notes.append(f"{network} starts from random weights: method.init_from has none for that direction")
@@ -38,10 +42,29 @@ def start_from(method: Method, recipe: Recipe) -> list[str]:
             method.networks[network].load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
         except RuntimeError:
             raise RecipeError(
-                f"method.init_from={path}: its weights do not fit the {network}: {_difference(card, recipe)}"
+                f"method.init_from={path}: its weights do not fit the {network}: {_difference(card, recipe)}; "
+                "leave these as they are there, or start from nothing with method.init_from="
             ) from None
         notes.append(f"{network} starts from {path}, step {card.step} of {card.recipe.name}")
     return notes
+
+
+def bundled_weights(name: str) -> Path:
+    """The file of weights that come with Tintype.
+
+    Raises:
+        RecipeError: There are none of that name.
+    """
+    known = {path.stem: path for path in sorted(_WEIGHTS.glob("*.safetensors"))}
+    if name not in known:
+        raise RecipeError(f"{_BUNDLED}{name}: no such weights come with Tintype; known: {', '.join(known)}")
+    return known[name]
+
+
+def _path(init_from: str) -> Path:
+    if init_from.startswith(_BUNDLED):
+        return bundled_weights(init_from.removeprefix(_BUNDLED))
+    return Path(init_from).expanduser()
 
 
 def _find(path: Path, recipe: Recipe) -> dict[str, Path]:
