@@ -190,5 +190,5 @@ def test_unknown_weights_and_other_networks_are_refused_in_one_line() -> None:
     with pytest.raises(RecipeError, match="no such weights come with Tintype; known: caltech101-lab"):
         bundled_weights("imagenet")
     recipe = load_recipe("hubble-lab", ["generator.filters=8"])
-    with pytest.raises(RecipeError, match="generator.filters is 32 there and 8 here; .* with method.init_from="):
+    with pytest.raises(RecipeError, match=r"generator\.filters is 32 there and 8 here; .* with method\.init_from="):
         start_from(build_method(recipe), recipe)

@@ -11,8 +11,8 @@ from tintype.recipe.section import Section
 Adversarial = Literal["vanilla", "lsgan", "hinge"]
 
 INIT_FROM = (
-    "Weights that the generators start with: a run folder, a .safetensors file, or bundled:caltech101-lab, which come with "
-    "Tintype."
+    "Weights that the generators start with: a run folder, a .safetensors file, or bundled:caltech101-lab, which "
+    "come with Tintype."
 )
 
 VIVIDNESS = (

@@ -187,4 +187,13 @@ class DenseSpec(Section):
     init: InitSpec = InitSpec()
 
 
-DiscriminatorSpec = Annotated[PatchGanSpec | PixelSpec | DenseSpec, Field(discriminator="kind")]
+def _discriminator_kind(section: object) -> str | None:
+    """The kind of a discriminator section: PatchGAN where a recipe leaves it out."""
+    kind = section.get("kind", "patchgan") if isinstance(section, dict) else getattr(section, "kind", None)
+    return kind if isinstance(kind, str) else None
+
+
+DiscriminatorSpec = Annotated[
+    Annotated[PatchGanSpec, Tag("patchgan")] | Annotated[PixelSpec, Tag("pixel")] | Annotated[DenseSpec, Tag("dense")],
+    Discriminator(_discriminator_kind),
+]
