@@ -16,6 +16,7 @@ from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
+from tintype.metrics.measures import Trunk
 from tintype.metrics.realism import DEFAULT_FEATURES, Features
 from tintype.metrics.scores import Consistency
 from tintype.metrics.table import consistency_lines
@@ -28,6 +29,8 @@ def evaluate_model(
     size: int | None,
     baselines: list[Path],
     features: str | None,
+    lpips: str | None,
+    ms_ssim: bool | None,
     json_file: Path | None,
 ) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
@@ -36,10 +39,19 @@ def evaluate_model(
 
     wanted = chosen_direction(direction)
     network = one_of("--features", features or DEFAULT_FEATURES, get_args(Features))
+    trunk: Trunk | None = None if lpips is None else one_of("--lpips", lpips, get_args(Trunk))
     with Reporter() as say:
         say.begin("scoring pictures", None)
         scores = api.evaluate(
-            models, data, direction=wanted, size=size, baselines=baselines, features=network, progress=say.update
+            models,
+            data,
+            direction=wanted,
+            size=size,
+            baselines=baselines,
+            features=network,
+            lpips=trunk,
+            ms_ssim=ms_ssim,
+            progress=say.update,
         )
     text = json.dumps(scores.to_dict(), indent=1)
     if json_file is not None and str(json_file) == "-":
