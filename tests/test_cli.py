@@ -296,7 +296,7 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (
             ["data", "check", "EMPTY", "--kind", "films"],
             2,
-            "--kind films: choose colour, folders, side_by_side or unpaired",
+            "--kind films: choose colour, folders, side_by_side, unpaired or labelled",
         ),
         (["data", "get"], 2, "give the name of a set; `tintype data get --list` names them all"),
         (["data", "get", "facade"], 2, "facade: no such public set; did you mean facades?"),

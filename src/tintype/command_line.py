@@ -16,6 +16,8 @@ from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
+from tintype.metrics.classification import percent
+from tintype.metrics.interval import Interval
 from tintype.metrics.measures import Trunk
 from tintype.metrics.realism import DEFAULT_FEATURES, Features
 from tintype.metrics.scores import Consistency
@@ -180,13 +182,22 @@ def _print_card(card: ModelCard, path: Path) -> None:
         "file": path,
         "recipe": f"{recipe.name}, digest {recipe.digest}",
         "what it does": recipe.description,
-        "direction": f"{way} ({card.direction}), {others}",
         "codec": recipe.codec.kind,
         "trained": f"{card.step:,} steps, {card.images_seen:,} pictures seen, with Tintype {card.tintype_version}",
-        "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
-        "calibrated strength": card.strength,
-        "scores": card.scores.get("verdict", "none"),
     }
+    if recipe.method.kind == "classifier":
+        rows |= {
+            "model size": f"{recipe.data.size} px",
+            "classes": len(card.classes),
+            "accuracy": _accuracy(card, path),
+        }
+    else:
+        rows |= {
+            "direction": f"{way} ({card.direction}), {others}",
+            "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
+            "calibrated strength": card.strength,
+        }
+    rows["scores"] = card.scores.get("verdict", "none")
     _print_rows(rows)
     if found := card.scores.get("consistency"):
         try:
@@ -194,6 +205,18 @@ def _print_card(card: ModelCard, path: Path) -> None:
         except ValidationError as error:
             raise ModelFileError(f"{path}: its card is damaged (scores.consistency); export it again") from error
         print("\n".join(consistency_lines(consistency)))  # noqa: T201
+
+
+def _accuracy(card: ModelCard, path: Path) -> str:
+    """How many pictures a classifier told right, as its scores say."""
+    found = card.scores.get("accuracy")
+    if found is None:
+        return "not scored"
+    try:
+        accuracy = TypeAdapter(Interval).validate_python(found)
+    except ValidationError as error:
+        raise ModelFileError(f"{path}: its card is damaged (scores.accuracy); export it again") from error
+    return percent(accuracy)
 
 
 def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool) -> None:

@@ -149,7 +149,7 @@ COLUMNS = (
     _Column("colourfulness", "Colourfulness", "Hasler & Süsstrunk", 1),
     _Column("colourfulness_ratio", "Share of truth", "colourfulness", 0, percent=True),
 )
-REALISM = (_Column("kid", "KID", "lower is better", 4), _Column("frechet", "Fréchet", "lower is better", 2))
+REALISM = (_Column("kid", "KID", "lower is better", 3), _Column("frechet", "Fréchet", "lower is better", 2))
 MAX_FURTHER_COLUMNS = 6
 
 

@@ -189,6 +189,11 @@ class Scores(BaseModel):
         return max(rows, key=lambda row: row.psnr.mean if row.psnr else -math.inf, default=None)
 
     @property
+    def of_folds(self) -> bool:
+        """Whether several models of a cross-validation were judged as one."""
+        return str(self.protocol.get("split", "")).startswith("test parts of")
+
+    @property
     def redraws(self) -> bool:
         """Whether strength scales the chroma of a picture that the network drew, and not chroma that it predicted."""
         return self.protocol.get("strength") == FACTOR_ON_REDRAWN
@@ -232,7 +237,9 @@ class Scores(BaseModel):
                 ahead = self.ahead_of(model)
                 for runs in (False, True):
                     better = [
-                        f"{row.name} ({row.psnr.mean:.2f} dB)" for row in ahead if row.is_run is runs and row.psnr
+                        f"{row.name.removeprefix('run ')} ({row.psnr.mean:.2f} dB)"
+                        for row in ahead
+                        if row.is_run is runs and row.psnr
                     ]
                     if better:
                         *first, last = better
