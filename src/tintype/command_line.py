@@ -11,8 +11,7 @@ from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from tintype.arguments import chosen_direction, counted, one_of
-from tintype.atomic import atomic_path
+from tintype.arguments import chosen_direction, counted, one_of, print_or_write
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
@@ -55,14 +54,7 @@ def evaluate_model(
             ms_ssim=ms_ssim,
             progress=say.update,
         )
-    text = json.dumps(scores.to_dict(), indent=1)
-    if json_file is not None and str(json_file) == "-":
-        print(text)  # noqa: T201
-        return
-    print(format_scores(scores))  # noqa: T201
-    if json_file is not None:
-        with atomic_path(json_file) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+    print_or_write(scores.to_dict(), format_scores(scores), json_file)
 
 
 def run_sweep(

@@ -184,7 +184,7 @@ def check_folder(
         kind=kind,
         pictures=len(looks),
         domains={d: sum(look.item.domain == d for look in looks) for d in DOMAINS} if kind == "unpaired" else {},
-        classes=dict(sorted(Counter(look.item.label for look in looks).items())) if kind == "labelled" else {},
+        classes=dict(sorted(Counter(look.item.label for look in looks if look.item.label).items())),
         other_files=sum(map(count_other_files, roots)),
         splits=dict(Counter(look.item.split for look in looks if look.item.split)),
         shorter_side=_range([min(look.size) for look in looks]),
