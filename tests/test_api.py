@@ -1,11 +1,14 @@
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import tintype
 from tintype.console import Reporter
-from tintype.errors import UsageError
+from tintype.errors import InputError, UsageError
+from tintype.metrics.fetch import ALEXNET, CACHE_VARIABLE, INCEPTION, PublishedWeights
 from tintype.metrics.scores import require_comparable
 from tintype.metrics.table import format_scores
 
@@ -118,3 +121,38 @@ def test_pictures_of_a_folder_have_the_nearest_training_picture_where_the_run_is
     assert (
         "the nearest training picture is left out: the training pictures are not at hand as they were" in scores.notes
     )
+
+
+@pytest.mark.parametrize("models", [["GONE"], ["GONE", "GONE"]])
+@pytest.mark.parametrize(("asked", "file"), [({"features": "inception"}, INCEPTION), ({"lpips": "alex"}, ALEXNET)])
+def test_weights_that_are_not_there_are_found_out_before_a_model_is_opened(
+    asked: dict[str, Any], file: PublishedWeights, models: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    (tmp_path / file.name).write_bytes(b"something else")
+    with pytest.raises(InputError, match=f"{file.name}: is not the published file"):
+        tintype.evaluate(models, **asked)
+
+
+def test_lpips_and_ms_ssim_stand_beside_the_other_figures_with_their_protocol(
+    folds: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Network:
+        trunk, side, protocol = "alex", 16, "lpips 0.1 alex 12345678, pictures as they are"
+
+        def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return np.abs(x - y).mean(axis=(1, 2, 3))
+
+    monkeypatch.setattr("tintype.metrics.lpips.open_lpips", lambda trunk: Network())
+    for models in (folds[0], folds):
+        scores = tintype.evaluate(models, features="none", lpips="alex", ms_ssim=True)
+        assert set(scores.rows[0].more) == {"LPIPS alex"}
+        assert scores.protocol["lpips"] == Network.protocol
+        assert any("MS-SSIM is left out" in note for note in scores.notes)
+        assert "LPIPS alex" in format_scores(scores)
+    large = tintype.evaluate(folds[0], size=176, features="none")
+    assert set(large.rows[0].more) == {"MS-SSIM"}
+    with pytest.raises(UsageError, match=r"lpips is lpips 0\.1 alex 12345678.* in the one and other weights"):
+        require_comparable(scores, replace(scores, protocol={**scores.protocol, "lpips": "other weights"}))
+    without = {key: value for key, value in scores.protocol.items() if key != "lpips"}
+    require_comparable(scores, replace(scores, protocol=without))

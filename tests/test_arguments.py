@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
-from tintype.arguments import byte_count, counted
+from tintype.arguments import byte_count, counted, print_or_write
 from tintype.errors import UsageError
 
 
@@ -36,3 +39,11 @@ def test_what_is_no_number_of_bytes_is_refused_with_an_example(given):
 
 def test_things_are_counted_in_words():
     assert [counted(count, "picture") for count in (0, 1, 1234)] == ["0 pictures", "1 picture", "1,234 pictures"]
+
+
+def test_results_are_text_and_a_file_or_json_alone(tmp_path, capsys):
+    print_or_write({"a": 1}, "one", tmp_path / "a.json")
+    assert capsys.readouterr().out == "one\n"
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
+    print_or_write({"a": 1}, "one", Path("-"))
+    assert json.loads(capsys.readouterr().out) == {"a": 1}

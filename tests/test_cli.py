@@ -278,6 +278,7 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (["translate", "PICTURE", "-m", "MODEL", "--out", "OUT", "--direction", "ba"], 2, "in one direction only"),
         (["evaluate", "-m", "MODEL", "--direction", "up"], 2, "--direction up: choose ab or ba"),
         (["evaluate", "-m", "MODEL", "--features", "eyes"], 2, "--features eyes: choose caltech101, inception, dinov2"),
+        (["evaluate", "-m", "MODEL", "--lpips", "eyes"], 2, "--lpips eyes: choose alex or vgg"),
         (["evaluate", "-m", "MODEL", "-m", "MODEL"], 2, "and each may be judged once; give runs of different folds"),
         (["evaluate", "-m", "MODEL", "--baseline", "GONE"], 1, "GONE: there is no such file or folder"),
         (["evaluate", "-m", "MODEL", "--direction", "ba"], 2, "in one direction only"),
@@ -295,7 +296,7 @@ def test_evaluate_refuses_pictures_that_are_not_those_the_run_began_with(
         (
             ["data", "check", "EMPTY", "--kind", "films"],
             2,
-            "--kind films: choose colour, folders, side_by_side or unpaired",
+            "--kind films: choose colour, folders, side_by_side, unpaired or labelled",
         ),
         (["data", "get"], 2, "give the name of a set; `tintype data get --list` names them all"),
         (["data", "get", "facade"], 2, "facade: no such public set; did you mean facades?"),

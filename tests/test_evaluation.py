@@ -3,7 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from skimage.color import deltaE_ciede2000, rgb2lab
+from skimage.color import deltaE_ciede2000, lab2rgb, rgb2lab
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from tintype.data.dataset import Pair
@@ -282,14 +282,33 @@ def test_calibration_without_evidence_stays_at_one():
     assert calibrate_strength(*make(colour_pictures(2), codec={"kind": "rgb", "source": "grey"})) == 1.0
 
 
-def test_an_rgb_model_of_grey_sources_has_the_baselines_of_colouring_but_no_dial():
+def test_an_rgb_model_of_grey_sources_has_the_baselines_of_colouring():
     targets = colour_pictures(6)
     constants = fit_baselines(targets, grey="rec601")
     scores = evaluate(*make(targets, codec={"kind": "rgb", "source": "grey"}), baselines=constants)
     assert [row.name for row in scores.rows] == ["model", "grey copy", "mean chroma", "luminance to chroma"]
-    assert scores.dial == ()
     assert scores.notes == ()
     assert scores.comparisons[0].outcome == "better"
+
+
+def test_the_dial_of_a_model_that_redraws_pictures_scales_the_chroma_of_what_it_drew():
+    targets = colour_pictures(6)
+    darker = [0.6 * target for target in targets]  # the right colours and the wrong luminance
+    translator, _ = make(darker, codec={"kind": "rgb", "source": "grey"})
+    _, pictures = make(targets, codec={"kind": "rgb", "source": "grey"})
+    scores = evaluate(translator, pictures)
+    assert translator.runtime.calls == 6
+    assert [point.strength for point in scores.dial] == [0, 0.25, 0.5, 0.75, 1, 1.25, 1.5]
+    lab = [rgb2lab(picture) * (1, 0.5, 0.5) for picture in darker]
+    assert all((lab2rgb(one) > 0).all() for one in lab)  # within sRGB, so that the oracle clips nothing
+    half = [peak_signal_noise_ratio(t, lab2rgb(one), data_range=1) for t, one in zip(targets, lab, strict=True)]
+    copied = [picture.figures["grey copy"].psnr for picture in scores.per_picture]
+    assert scores.dial[2].gain == pytest.approx(np.mean(half) - np.mean(copied), abs=1e-3)
+    assert scores.dial[0].gain < -1, "its own grey is not that of the source"
+    assert scores.dial[0].colourfulness_ratio == pytest.approx(0, abs=1e-3)
+    assert scores.dial[4].gain == pytest.approx(scores.rows[0].gain.mean)
+    assert "luminance stays" in scores.protocol["strength"]
+    assert "predicted chroma" in evaluate(*make(targets)).protocol["strength"]
 
 
 def test_a_translation_task_is_judged_on_all_pictures_against_identity():
@@ -476,7 +495,7 @@ def test_scores_of_other_features_or_other_pictures_are_not_compared():
     require_comparable(one, other)
     require_comparable(one, dataclasses.replace(other, realism=None))
     realism = dataclasses.replace(other.realism, protocol="others")
-    with pytest.raises(UsageError, match=r"features are mean colours .* in the one and others in the other"):
+    with pytest.raises(UsageError, match=r"features is mean colours .* in the one and others in the other"):
         require_comparable(one, dataclasses.replace(other, realism=realism))
     fewer = evaluate(*make(colour_pictures(5)))
     with pytest.raises(UsageError, match="cannot be compared: pictures is 6 in the one and 5 in the other"):

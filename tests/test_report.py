@@ -15,7 +15,16 @@ import pytest
 
 from tintype.errors import OutputError, RunError, UsageError
 from tintype.metrics.interval import Interval
-from tintype.metrics.scores import CONSISTENCY_CAVEAT, Consistency, DialPoint, GreyPictures, Likeness, Row, Scores
+from tintype.metrics.scores import (
+    CONSISTENCY_CAVEAT,
+    FACTOR_ON_REDRAWN,
+    Consistency,
+    DialPoint,
+    GreyPictures,
+    Likeness,
+    Row,
+    Scores,
+)
 from tintype.report import write_report
 from tintype.report_pictures import MAX_PICTURE_SIDE
 
@@ -648,13 +657,49 @@ def test_realism_is_a_column_and_a_warning_where_the_model_is_further_away(make_
     ]
     realism = {"protocol": "some network, 64 px", "pictures": 8, "rows": rows, "against_reference": []}
     _, page = report(make_run(result=scores() | {"realism": realism}))
-    assert "KID lower is better" in page.text and "0.0500" in page.text and "some network, 64 px" in page.text
+    assert "KID lower is better" in page.text and "0.050 " in page.text and "some network, 64 px" in page.text
     assert "By KID the grey copy is nearer to real pictures (0.02) than the model (0.05)." in page.text
     rows[0]["kid"] = kid(0.01)
     _, page = report(make_run("better", result=scores() | {"realism": realism}))
     assert not warned(page)
     _, page = report(make_run("without"))
     assert "KID" not in page.text
+
+
+def test_further_figures_and_other_runs_are_shown_where_there_are_any(make_run):
+    result = scores()
+    _, bare = report(make_run("bare", result=result))
+    assert "MS-SSIM" not in bare.text and "Against other runs" not in bare.text and "Fréchet" not in bare.text
+    for number, one in enumerate(result["rows"]):
+        one["more"] = {"MS-SSIM": {"mean": 0.71 + number / 100}, "LPIPS alex": {"mean": 0.333}}
+    result["rows"].append(row("run l1", 29.0, 1.0))
+    difference = {"mean": -2.0, "low": -2.5, "high": -1.5}
+    duel = {"name": "model", "strength": 1.0, "baseline": "run l1", "difference": difference, "outcome": "no better"}
+    kid = {**duel, "difference": {"mean": -0.0123, "low": -0.02, "high": -0.01}, "outcome": "better"}
+    kids = [{"name": "model", "strength": 1.0, "kid": {"mean": 0.1}, "frechet": 77.7}]
+    result |= {"against_runs": [duel], "realism": {"protocol": "net", "rows": kids, "against_runs": [kid]}}
+    _, page = report(make_run("full", result=result))
+    for text in ("MS-SSIM", "0.710", "LPIPS alex", "0.333", "Fréchet", "77.70", "model, minus run l1", "no better"):
+        assert text in page.text, text
+    assert "\N{MINUS SIGN}2.00" in page.text and "\N{MINUS SIGN}0.0123" in page.text
+    assert "Another run, l1 (29.00 dB), has a higher PSNR than the model" in page.text
+
+
+def test_the_dial_says_what_strength_means(make_run):
+    _, page = report(make_run("predicts", result=scores()))
+    assert "0 is grey copy" in page.text and "redraws" not in page.text
+    protocol = {**scores()["protocol"], "strength": FACTOR_ON_REDRAWN}
+    redrawn = make_run("redraws", result={**scores(), "protocol": protocol})
+    _, page = report(redrawn)
+    assert "redraws the whole picture" in page.text and "0 is grey copy" not in page.text
+
+
+@pytest.mark.parametrize("more", [{"name": {"mean": 1.0}}, {"": {"mean": 1.0}}, {"<script>": {"mean": 1.0}}])
+def test_hostile_names_of_further_figures_stay_texts(make_run, more):
+    result = scores()
+    result["rows"][0]["more"] = more
+    _, page = report(make_run(result=result))
+    assert "script" not in {tag for tag, _ in page.tags}
 
 
 def test_a_training_that_the_discriminator_won_is_warned_of_at_the_top(make_run):

@@ -13,13 +13,14 @@ from tintype.report_compare import (
     entries_of,
     folds_of,
     groups_of,
+    network_refusals,
     ranked,
     refusals,
     same_pictures,
 )
 from tintype.report_pictures import Budget, embed
 from tintype.report_run import Part, Picture, Run
-from tintype.report_scores import PanelEntry, Scores
+from tintype.report_scores import PanelEntry, Realism, Scores
 
 
 def a_run(tmp_path, name, decibels, *, protocol=None, settings=None, direction="", reference="grey copy", panels=()):
@@ -144,3 +145,40 @@ def test_pictures_beyond_the_budget_are_left_out_in_words(tmp_path):
     assert embed(tmp_path, "a.png", budget).uri
     refused = embed(tmp_path, "b.png", budget)
     assert refused.uri is None and "left out" in refused.lack
+
+
+def test_entries_of_a_protocol_that_figures_do_not_depend_on_are_no_difference(tmp_path):
+    protocols = [{"size": 64, "scores": "1", "strength": "a"}, {"size": 64, "scores": "2", "lpips": "alex"}]
+    runs = [a_run(tmp_path, f"run{i}", {"a.png": 20.0}, protocol=protocol) for i, protocol in enumerate(protocols)]
+    assert len(groups_of(entries_of(runs))) == 1
+    assert network_refusals(entries_of(runs)) == []
+
+
+def test_figures_of_different_networks_are_not_compared_though_the_others_are(tmp_path):
+    runs = [
+        a_run(tmp_path, name, {"a.png": 20.0}, protocol={"lpips": lpips})
+        for name, lpips in (("one", "alex 1"), ("two", "alex 1"), ("three", "vgg 2"))
+    ]
+    for run, features in zip(runs, ("caltech", "inception", "inception"), strict=True):
+        run.parts[0].scores.realism = Realism(protocol=features)
+    assert len(groups_of(entries_of(runs))) == 1
+    assert network_refusals(entries_of(runs)) == [
+        "KID of one and two is by different networks (caltech; inception): it must not be compared.",
+        "LPIPS of one and three is by different networks (alex 1; vgg 2): it must not be compared.",
+    ]
+
+
+def test_another_run_is_no_baseline_in_warnings_and_summary():
+    interval = {"mean": 0.0}
+    rows = [("model", 1.0, 20.0), ("grey copy", None, 21.0), ("run l1", 1.0, 22.0)]
+    scores = Scores.model_validate(
+        {"rows": [{"name": n, "strength": s, "psnr": {**interval, "mean": p}} for n, s, p in rows]}
+    )
+    assert scores.warnings == [
+        "Grey copy (21.00 dB) has a higher PSNR than the model, strength 1 (20.00 dB).",
+        "Another run, l1 (22.00 dB), has a higher PSNR than the model, strength 1 (20.00 dB).",
+    ]
+    assert [row.name for row in scores.summary_rows] == ["model", "grey copy"]
+    assert scores.beaten_by_a_baseline(scores.rows[0])
+    scores.rows[1].psnr.mean = 19.0
+    assert not scores.beaten_by_a_baseline(scores.rows[0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tintype import training
 from tintype.console import Reporter
@@ -13,6 +14,7 @@ from tintype.data.source import find_items
 from tintype.data.split import Split
 from tintype.errors import DataError, TintypeError, UsageError
 from tintype.inference.translator import Translator
+from tintype.metrics.measures import Trunk, further_measures
 from tintype.metrics.realism import DEFAULT_FEATURES, Features, RealismBy, open_realism
 from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe
@@ -30,6 +32,9 @@ from tintype.training.held_out import (
 from tintype.training.processes import is_main
 from tintype.training.rundir import RunDir
 from tintype.training.scoring import Beside, score, score_folds
+
+if TYPE_CHECKING:
+    from tintype.metrics.lpips import Lpips
 
 
 def train(
@@ -50,6 +55,8 @@ def evaluate(
     size: int | None = None,
     baselines: Iterable[str | Path] = (),
     features: Features = DEFAULT_FEATURES,
+    lpips: Trunk | None = None,
+    ms_ssim: bool | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Scores of a model beside the trivial baselines.
@@ -65,21 +72,24 @@ def evaluate(
             a cross-validation also the runs of another one, which then are one baseline.
         features: The network that realism is judged by: "caltech101", which comes with Tintype, "inception" or
             "dinov2", whose weights are fetched once; or "none".
+        lpips: The network that LPIPS is measured by, "alex" or "vgg", whose weights are fetched once; default: none.
+        ms_ssim: Whether MS-SSIM is wanted; default: where the scored pictures have 176 pixels a side or more.
         progress: Called with the number of pictures done after each.
 
     Raises:
         DataError: There are no pictures, all of them were trained on, or they are not those that the run began with.
         UsageError: The models are not folds of one cross-validation, or a baseline has seen the pictures.
+        InputError: Weights are not there and cannot be fetched; nothing has been run then.
     """
     models = [model] if isinstance(model, str | Path) else list(model)
     if not models:
         raise UsageError("evaluate: no model; give a run folder or a model file")
+    if len(models) > 1 and data is not None:
+        raise UsageError("several models are judged on their own test pictures; leave out the folder of pictures")
+    realism, network = open_realism(features), _open_lpips(lpips)  # first, for their weights may be missing
     if len(models) > 1:
-        if data is not None:
-            raise UsageError("several models are judged on their own test pictures; leave out the folder of pictures")
-        return _evaluate_folds(
-            [Path(one) for one in models], direction, size, baselines, open_realism(features), progress
-        )
+        paths = [Path(one) for one in models]
+        return _evaluate_folds(paths, direction, size, baselines, realism, network, ms_ssim, progress)
     translator = Translator(models[0], direction)
     recipe, run = translator.card.recipe, RunDir(models[0])
     back = None
@@ -98,7 +108,7 @@ def evaluate(
         training, missing = _training_pictures(run)
         split_name, notes = "all of the folder", notes + missing * pictures.has_pairs
     runs, more = open_baselines(baselines, translator, set(pictures.hashes("test")))
-    beside = Beside(training, runs, open_realism(features))
+    beside = Beside(training, runs, realism, further_measures(size, multiscale=ms_ssim, lpips=network))
     scores = score(translator, back, pictures, "test", size, beside=beside, split_name=split_name, progress=progress)
     return scores.with_notes([*notes, *more])
 
@@ -109,6 +119,8 @@ def _evaluate_folds(
     size: int | None,
     baselines: Iterable[str | Path],
     realism: RealismBy | None,
+    lpips: Lpips | None,
+    ms_ssim: bool | None,
     progress: Callable[[int], None] | None,
 ) -> Scores:
     translators = [Translator(one, direction) for one in models]
@@ -119,8 +131,17 @@ def _evaluate_folds(
     size = size or recipe.evaluation.size or recipe.data.size
     beside = [Beside(data, others) for data, others in zip(sets, runs, strict=True)]
     folds = list(zip(translators, beside, sets, strict=True))
-    scores = score_folds(folds, size, realism=realism, progress=progress)
+    measures = further_measures(size, multiscale=ms_ssim, lpips=lpips)
+    scores = score_folds(folds, size, realism=realism, measures=measures, progress=progress)
     return scores.with_notes([*notes, *more])
+
+
+def _open_lpips(trunk: Trunk | None) -> Lpips | None:
+    if trunk is None:
+        return None
+    from tintype.metrics.lpips import open_lpips
+
+    return open_lpips(trunk)
 
 
 def unseen_pictures(recipe: Recipe, run: RunDir, data: str | Path, size: int) -> tuple[PictureSet, list[str]]:

@@ -1,10 +1,13 @@
-"""What people type on the command line, as values; and numbers in words."""
+"""What people type on the command line, as values; numbers in words; and results as text or JSON."""
 
 from __future__ import annotations
 
+import json
 import re
-from typing import TypeVar, get_args
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
+from tintype.atomic import atomic_path
 from tintype.errors import UsageError
 from tintype.recipe.schema import Direction
 
@@ -50,3 +53,15 @@ def byte_count(option: str, given: str) -> int:
 def counted(count: int, what: str) -> str:
     """A number of things in words."""
     return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def print_or_write(data: dict[str, Any], text: str, json_file: Path | None) -> None:
+    """Print the text and write the data to the file, where there is one; with "-" print the data alone, as JSON."""
+    as_json = json.dumps(data, indent=1)
+    if json_file is not None and str(json_file) == "-":
+        print(as_json)  # noqa: T201
+        return
+    print(text)  # noqa: T201
+    if json_file is not None:
+        with atomic_path(json_file) as temporary:
+            temporary.write_text(as_json + "\n", encoding="utf-8")

@@ -62,13 +62,24 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class DialLine:
-    """A model at several strengths: gain in dB and share of the truth's colourfulness, by strength."""
+    """A model at several strengths: gain in dB and share of the truth's colourfulness, by strength.
+
+    `redraws` is for networks that make whole pictures, not chroma alone.
+    """
 
     label: str
     gain: Mapping[float, float]
     ratio: Mapping[float, float]
     calibrated: float | None
     series: int = 0
+    redraws: bool = False
+
+
+_STRENGTHS = {
+    False: "Strength is a factor on the chroma that the network predicts: 0 is grey copy.",
+    True: "Where the network redraws the whole picture, strength is a factor on the chroma of what it drew, whose "
+    "luminance stays: what is lost or won at 0 is luminance.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +223,10 @@ def dial_chart(models: Sequence[DialLine], reference: str = "grey copy") -> Char
                 axes.set_ylabel(what)
             _label_ends(axes, ends)
         lower.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}%"))
-        lower.set_xlabel("strength of the predicted colour")
-        caption = "0 is without colour, 1 the model's own output."
+        lower.set_xlabel("strength of colour")
+        caption = "1 is the model's own output. " + " ".join(
+            text for redraws, text in _STRENGTHS.items() if any(model.redraws is redraws for model in models)
+        )
         calibrated = models[0].calibrated
         if not single and any(model.calibrated is not None for model in models):
             caption += " Rings: the calibrated strengths, chosen on the validation pictures."

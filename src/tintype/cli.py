@@ -221,6 +221,10 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Judges realism: caltech101 (default), inception, dinov2 or none."),
     ] = None,
+    lpips: Annotated[str | None, typer.Option(metavar="alex|vgg", help="Also LPIPS by this network.")] = None,
+    ms_ssim: Annotated[
+        bool | None, typer.Option("--ms-ssim/--no-ms-ssim", help="MS-SSIM; default: from 176 pixels a side on.")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
     ] = None,
@@ -228,7 +232,7 @@ def evaluate(
     """Score a model beside the trivial baselines."""
     from tintype.command_line import evaluate_model
 
-    evaluate_model(models, data, direction, size, baselines or [], features, json_file)
+    evaluate_model(models, data, direction, size, baselines or [], features, lpips, ms_ssim, json_file)
 
 
 @app.command()

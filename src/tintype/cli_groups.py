@@ -47,7 +47,7 @@ def recipe_schema() -> None:
 def data_check(
     folder: Annotated[Path, typer.Argument(help="Folder of pictures, or an .npz file of them.")],
     kind: Annotated[
-        str | None, typer.Option(help="colour, folders, side_by_side or unpaired; default: found out.")
+        str | None, typer.Option(help="colour, folders, side_by_side, unpaired or labelled; default: found out.")
     ] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet of sources and targets.")] = None,
     as_json: JsonFlag = False,

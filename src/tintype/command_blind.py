@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import csv
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tintype.arguments import chosen_direction, counted
+from tintype.arguments import chosen_direction, counted, print_or_write
 from tintype.atomic import atomic_path
 from tintype.console import Reporter
 from tintype.errors import UsageError
@@ -64,11 +63,4 @@ def score(files: Sequence[Path], json_file: Path | None, csv_file: Path | None) 
     if csv_file is not None:
         with atomic_path(csv_file) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file).writerows(picture_rows(scores))
-    text = json.dumps(scores.to_dict(), indent=1)
-    if json_file is not None and str(json_file) == "-":
-        print(text)  # noqa: T201
-        return
-    print(format_blind(scores))  # noqa: T201
-    if json_file is not None:
-        with atomic_path(json_file) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+    print_or_write(scores.to_dict(), format_blind(scores), json_file)

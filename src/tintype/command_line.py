@@ -11,11 +11,13 @@ from typing import get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from tintype.arguments import chosen_direction, counted, one_of
-from tintype.atomic import atomic_path
+from tintype.arguments import chosen_direction, counted, one_of, print_or_write
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
+from tintype.metrics.classification import percent
+from tintype.metrics.interval import Interval
+from tintype.metrics.measures import Trunk
 from tintype.metrics.realism import DEFAULT_FEATURES, Features
 from tintype.metrics.scores import Consistency
 from tintype.metrics.table import consistency_lines
@@ -28,6 +30,8 @@ def evaluate_model(
     size: int | None,
     baselines: list[Path],
     features: str | None,
+    lpips: str | None,
+    ms_ssim: bool | None,
     json_file: Path | None,
 ) -> None:
     """Print the table of scores; write them as JSON where that is asked for."""
@@ -36,19 +40,21 @@ def evaluate_model(
 
     wanted = chosen_direction(direction)
     network = one_of("--features", features or DEFAULT_FEATURES, get_args(Features))
+    trunk: Trunk | None = None if lpips is None else one_of("--lpips", lpips, get_args(Trunk))
     with Reporter() as say:
         say.begin("scoring pictures", None)
         scores = api.evaluate(
-            models, data, direction=wanted, size=size, baselines=baselines, features=network, progress=say.update
+            models,
+            data,
+            direction=wanted,
+            size=size,
+            baselines=baselines,
+            features=network,
+            lpips=trunk,
+            ms_ssim=ms_ssim,
+            progress=say.update,
         )
-    text = json.dumps(scores.to_dict(), indent=1)
-    if json_file is not None and str(json_file) == "-":
-        print(text)  # noqa: T201
-        return
-    print(format_scores(scores))  # noqa: T201
-    if json_file is not None:
-        with atomic_path(json_file) as temporary:
-            temporary.write_text(text + "\n", encoding="utf-8")
+    print_or_write(scores.to_dict(), format_scores(scores), json_file)
 
 
 def run_sweep(
@@ -168,13 +174,22 @@ def _print_card(card: ModelCard, path: Path) -> None:
         "file": path,
         "recipe": f"{recipe.name}, digest {recipe.digest}",
         "what it does": recipe.description,
-        "direction": f"{way} ({card.direction}), {others}",
         "codec": recipe.codec.kind,
         "trained": f"{card.step:,} steps, {card.images_seen:,} pictures seen, with Tintype {card.tintype_version}",
-        "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
-        "calibrated strength": card.strength,
-        "scores": card.scores.get("verdict", "none"),
     }
+    if recipe.method.kind == "classifier":
+        rows |= {
+            "model size": f"{recipe.data.size} px",
+            "classes": len(card.classes),
+            "accuracy": _accuracy(card, path),
+        }
+    else:
+        rows |= {
+            "direction": f"{way} ({card.direction}), {others}",
+            "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
+            "calibrated strength": card.strength,
+        }
+    rows["scores"] = card.scores.get("verdict", "none")
     _print_rows(rows)
     if found := card.scores.get("consistency"):
         try:
@@ -182,6 +197,18 @@ def _print_card(card: ModelCard, path: Path) -> None:
         except ValidationError as error:
             raise ModelFileError(f"{path}: its card is damaged (scores.consistency); export it again") from error
         print("\n".join(consistency_lines(consistency)))  # noqa: T201
+
+
+def _accuracy(card: ModelCard, path: Path) -> str:
+    """How many pictures a classifier told right, as its scores say."""
+    found = card.scores.get("accuracy")
+    if found is None:
+        return "not scored"
+    try:
+        accuracy = TypeAdapter(Interval).validate_python(found)
+    except ValidationError as error:
+        raise ModelFileError(f"{path}: its card is damaged (scores.accuracy); export it again") from error
+    return percent(accuracy)
 
 
 def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool) -> None:

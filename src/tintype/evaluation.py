@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from tintype.errors import DataError
-from tintype.judging import Measure, PicturePair, Rivals, Task
+from tintype.judging import PicturePair, Rivals, Task
 from tintype.metrics.baselines import BaselineConstants, fit_baselines
 from tintype.metrics.colour import mean_chroma
 from tintype.metrics.fidelity import psnr
+from tintype.metrics.measures import Measure
 from tintype.metrics.nearest import NearestPicture
 from tintype.metrics.realism import RealismBy
 from tintype.metrics.scores import PictureScores, Scores
@@ -177,9 +178,8 @@ def evaluate_folds(
             "evaluation: no pictures to judge, at least one is needed: name a folder or split that has some"
         )
     contenders = Contenders(models, tuple(folds[0].runs), task.reference, task.colourises)
-    scores = summarise(
-        tuple(judged.values()), contenders, protocol or {}, resamples=resamples, seed=seed, realism=realism
-    )
+    protocol = {**(protocol or {}), **({"strength": task.strength} if task.strength else {})}
+    scores = summarise(tuple(judged.values()), contenders, protocol, resamples=resamples, seed=seed, realism=realism)
     notes = []
     if not all(fold.baselines or fold.translator.card.baselines for fold in folds):
         notes.append(

@@ -5,7 +5,7 @@ What is measured is what is shipped: every picture goes through the `Translator`
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -13,20 +13,18 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tintype.image.codec import on_picture
+from tintype.image.color import lab_to_display
 from tintype.metrics.baselines import BaselineConstants, colouring_baselines, translation_baselines
-from tintype.metrics.colour import ciede2000, colourfulness, mean_chroma
+from tintype.metrics.colour import ciede2000, colourfulness, lab_of, mean_chroma
 from tintype.metrics.fidelity import psnr, ssim
+from tintype.metrics.measures import Measure
 from tintype.metrics.nearest import NearestPicture
 from tintype.metrics.realism import FeatureNetwork
-from tintype.metrics.scores import Figures, PictureScores
+from tintype.metrics.scores import FACTOR_ON_PREDICTED, FACTOR_ON_REDRAWN, Figures, PictureScores
 from tintype.metrics.summary import COLOURED_THRESHOLD, DIAL, Judged
 
 if TYPE_CHECKING:
-    from tintype.inference.translator import Translator
-
-
-Measure = Callable[[np.ndarray, np.ndarray], float]
-"""A figure of an output and its truth, `h w 3` each."""
+    from tintype.inference.translator import Prediction, Translator
 
 
 class PicturePair(Protocol):
@@ -82,6 +80,8 @@ class Task:
         self._network, self._measures = network, measures
         self.colourises = translator.codec.colourises
         self.reference = "grey copy" if self.colourises else "identity"
+        meaning = FACTOR_ON_PREDICTED if self.codec.predicts_chroma else FACTOR_ON_REDRAWN
+        self.strength = meaning if self.colourises else None
 
     def score(
         self,
@@ -109,11 +109,10 @@ class Task:
             )
             for name, output in outputs.items()
         }
-        dial = []
-        if self.codec.predicts_chroma and coloured:
-            for strength in dial_strengths:
-                output = rendered[strength] if strength in rendered else prediction.render(strength)
-                dial.append((psnr(output, target), colourfulness(output)))
+        dial: list[tuple[float, float]] = []
+        if self.colourises and coloured:
+            turned = self._turned(prediction, rendered, dial_strengths)
+            dial = [(psnr(output, target), colourfulness(output)) for output in turned]
         truth, features = None, {}
         if self._network is not None and (coloured or not self.colourises):
             # float32, so that those of many pictures fit into memory
@@ -126,6 +125,22 @@ class Task:
             features=features,
             truth=truth,
         )
+
+    def _turned(
+        self, prediction: Prediction, rendered: Mapping[float, np.ndarray], strengths: Sequence[float]
+    ) -> Iterator[np.ndarray]:
+        """The picture `h w 3` at each strength of colour.
+
+        Where the network redraws the picture, the chroma of what it drew is scaled and its luminance stays. So at 0 its
+        own grey remains, not that of the source.
+        """
+        if self.codec.predicts_chroma:
+            yield from (rendered[s] if s in rendered else prediction.render(s) for s in strengths)
+        elif strengths:
+            lightness, a, b = lab_of(rendered[1.0]).astype(np.float32)
+            for s in strengths:
+                lab = np.stack([lightness, s * a, s * b])
+                yield rendered[s] if s in rendered else np.moveaxis(lab_to_display(lab), 0, -1)
 
     def _baselines(self, picture: PicturePair, rivals: Rivals) -> dict[str, np.ndarray]:
         source = on_picture(self.codec.source_from, picture.source)

@@ -29,12 +29,14 @@ from tintype.report_compare import (
     entries_of,
     folds_of,
     groups_of,
+    network_refusals,
     ranked,
     refusals,
     same_pictures,
 )
 from tintype.report_pictures import PAGE_BYTES, Budget
 from tintype.report_run import Run, read_collected, read_run
+from tintype.report_scores import FURTHER, Scores
 
 MAX_NOTES = 200
 MAX_WARNINGS = 200
@@ -78,11 +80,12 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     environment.filters["figure"] = _figure
     numbers = itertools.count(1)
     environment.filters["own_ids"] = lambda svg: with_own_ids(svg, next(numbers))
+    collected = [read_collected(file) for file in files]
     scored = [scores for run in read for _, scores in run.scored]
     page = environment.get_template("report.html.jinja").render(
         runs=read,
-        collected=[read_collected(file) for file in files],
-        columns=(*COLUMNS, KID) if any(scores.realism for scores in scored) else COLUMNS,
+        collected=collected,
+        columns=_columns([*scored, *(scores for _, scores in collected)]),
         training_charts=training_charts if len(read) <= CHARTS_FOR else lambda run: [],
         dial=dial,
         references=sorted({scores.reference for scores in scored if scores.reference}) or ["grey copy"],
@@ -113,7 +116,7 @@ def _comparison(runs: list[Run]) -> dict[str, Any]:
         "warnings": [(number, runs[number - 1].name, line) for number in order for line in runs[number - 1].warnings],
         "folds": folds,
         "folds_wanted": int(runs[0].settings.get("data.split.folds", "1")) if folds else 0,
-        "refusals": [] if folds else refusals(groups),
+        "refusals": ([] if folds else refusals(groups)) + network_refusals(entries),
         "order": list(range(1, len(runs) + 1)) if len(runs) <= ROWS_FOR_ALL else order,
         "all_rows": len(runs) <= ROWS_FOR_ALL,
         "differing": differing(runs),
@@ -146,7 +149,22 @@ COLUMNS = (
     _Column("colourfulness", "Colourfulness", "Hasler & Süsstrunk", 1),
     _Column("colourfulness_ratio", "Share of truth", "colourfulness", 0, percent=True),
 )
-KID = _Column("kid", "KID", "lower is better", 4)
+REALISM = (_Column("kid", "KID", "lower is better", 3), _Column("frechet", "Fréchet", "lower is better", 2))
+MAX_FURTHER_COLUMNS = 6
+
+
+def _columns(scored: Sequence[Scores]) -> tuple[_Column, ...]:
+    """Those that every page has, and those of figures that some row has."""
+    rows = [(scores, row) for scores in scored for row in scores.rows]
+    realism = [column for column in REALISM if any(scores.figure_of(row, column.key) for scores, row in rows)]
+    titles = dict.fromkeys(title for _, row in rows for title in row.more)
+    further = [
+        _Column(FURTHER + title, title[:40], _UNITS.get(title.split()[0] if title else "", ""), 3) for title in titles
+    ]
+    return (*COLUMNS, *further[:MAX_FURTHER_COLUMNS], *realism)
+
+
+_UNITS = {"MS-SSIM": "higher is better", "LPIPS": "lower is better"}
 
 
 def _figure(value: float | None, decimals: int = 2, sign: bool = False) -> str:

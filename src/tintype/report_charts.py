@@ -91,7 +91,7 @@ def _dial_line(label: str, scores: Scores, series: int) -> DialLine:
     points = scores.dial or []
     gain = {point.strength: point.gain for point in points if point.gain is not None}
     ratio = {point.strength: point.colourfulness_ratio for point in points if point.colourfulness_ratio is not None}
-    return DialLine(label, gain, ratio, scores.calibrated_strength, series)
+    return DialLine(label, gain, ratio, scores.calibrated_strength, series, scores.redraws)
 
 
 @dataclass(frozen=True, slots=True)

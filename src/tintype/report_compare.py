@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tintype.metrics.interval import Interval, bootstrap_interval
+from tintype.metrics.scores import NETWORKS, first_difference
 from tintype.metrics.verdict import outcome
 from tintype.report_run import Part, Picture, Run
 from tintype.report_scores import Scores
@@ -24,7 +24,7 @@ MAX_RESAMPLED = 5_000
 
 MAX_DIFFERING = 5
 _NO_SETTINGS = ("name", "description", "data.path", "data.path_b")
-_FREE_OF_PROTOCOL = ("tintype", "direction")
+_FIGURES = {"features": "KID", "lpips": "LPIPS"}
 _WORDS = {"better": "ahead", "no better": "behind", "undecided": "undecided"}
 
 
@@ -79,16 +79,16 @@ def entries_of(runs: Sequence[Run]) -> list[Entry]:
 
 def groups_of(entries: Iterable[Entry]) -> list[list[Entry]]:
     """Entries that were scored alike, together; the direction of a run with a single one is A to B."""
-    groups: list[tuple[str, dict[str, Any], list[Entry]]] = []
+    groups: list[list[Entry]] = []
     for entry in entries:
-        direction, protocol = entry.part.direction or "ab", _protocol(entry)
-        for other, its, group in groups:
-            if (other, its) == (direction, protocol):
+        for group in groups:
+            same_way = _direction(group[0]) == _direction(entry)
+            if same_way and not first_difference(group[0].scores.protocol, entry.scores.protocol):
                 group.append(entry)
                 break
         else:
-            groups.append((direction, protocol, [entry]))
-    return [group for _, _, group in groups]
+            groups.append([entry])
+    return groups
 
 
 def refusals(groups: Sequence[Sequence[Entry]]) -> list[str]:
@@ -96,14 +96,32 @@ def refusals(groups: Sequence[Sequence[Entry]]) -> list[str]:
     first: dict[str, Sequence[Entry]] = {}
     sentences = []
     for group in groups:
-        other = first.setdefault(group[0].part.direction or "ab", group)
-        if other is not group:
-            one, two = _protocol(other[0]), _protocol(group[0])
-            key = next((k for k in {**one, **two} if one.get(k) != two.get(k)), "")
-            values = " and ".join(str(p.get(key, "absent"))[:60] for p in (one, two))
+        other = first.setdefault(_direction(group[0]), group)
+        if found := first_difference(other[0].scores.protocol, group[0].scores.protocol):
+            key, one, two = found
             sentences.append(
                 f"{_named(other)} and {_named(group)} were scored under different protocols or on different pictures "
-                f"({key.replace('_', ' ')[:40]}: {values}): their figures must not be compared."
+                f"({key.replace('_', ' ')}: {str(one)[:60]} and {str(two)[:60]}): their figures must not be compared."
+            )
+    return sentences
+
+
+def network_refusals(entries: Iterable[Entry]) -> list[str]:
+    """A sentence for each figure that not all entries have from the same network."""
+    having: dict[str, dict[str, Entry]] = {key: {} for key in NETWORKS}
+    for entry in entries:
+        realism = entry.scores.realism
+        protocol = entry.scores.protocol | ({"features": realism.protocol} if realism else {})
+        for key in NETWORKS:
+            if key in protocol:
+                having[key].setdefault(str(protocol[key])[:80], entry)
+    sentences = []
+    for key, found in having.items():
+        if len(found) > 1:
+            (one, entry), (two, other), *_ = found.items()
+            sentences.append(
+                f"{_FIGURES[key]} of {entry.name} and {other.name} is by different networks ({one}; {two}): it must "
+                "not be compared."
             )
     return sentences
 
@@ -172,8 +190,8 @@ def folds_of(runs: Sequence[Run]) -> list[int] | None:
     return [int(fold) for fold in folds] if alike and several and all(map(str.isdecimal, folds)) else None
 
 
-def _protocol(entry: Entry) -> dict[str, Any]:
-    return {key: value for key, value in entry.scores.protocol.items() if key not in _FREE_OF_PROTOCOL}
+def _direction(entry: Entry) -> str:
+    return entry.part.direction or "ab"
 
 
 def _named(group: Sequence[Entry]) -> str:

@@ -11,7 +11,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from tintype.metrics.scores import CONSISTENCY_LABELS
+from tintype.metrics.scores import CONSISTENCY_LABELS, FACTOR_ON_REDRAWN
+
+FURTHER = "further: "
+"""Begins the keys of figures that are no fields of a row."""
 
 
 class Interval(BaseModel):
@@ -41,6 +44,7 @@ class Row(BaseModel):
     colourfulness: Estimate = None
     colourfulness_ratio: Estimate = None
     gain: Estimate = None
+    more: dict[str, Estimate] = Field({}, max_length=20)
 
     @property
     def is_model(self) -> bool:
@@ -48,9 +52,19 @@ class Row(BaseModel):
         return self.name.split(",")[0] == "model"
 
     @property
+    def is_run(self) -> bool:
+        """Whether this is another run, which is no trivial baseline."""
+        return self.name.startswith("run ")
+
+    @property
+    def is_baseline(self) -> bool:
+        """Whether this is a trivial baseline."""
+        return not self.is_model and not self.is_run
+
+    @property
     def label(self) -> str:
         """Name for reading, with the strength where the name does not hold it."""
-        if self.strength is None or "strength" in self.name:
+        if self.strength is None or self.is_run or "strength" in self.name:
             return self.name
         return f"{self.name}, strength {self.strength:g}"
 
@@ -102,12 +116,22 @@ class Consistency(BaseModel):
         return [(label, getattr(self, name) or Likeness()) for name, label in CONSISTENCY_LABELS.items()]
 
 
+class Comparison(BaseModel):
+    """The model against another run: paired differences of a figure, and what they show."""
+
+    name: str
+    baseline: str
+    difference: Estimate = None
+    outcome: str = ""
+
+
 class RealismRow(BaseModel):
     """How far a contender's pictures are from real ones as a set; the smaller, the nearer."""
 
     name: str
     strength: Drawable | None = None
     kid: Estimate = None
+    frechet: Estimate = None
 
 
 class Realism(BaseModel):
@@ -116,6 +140,7 @@ class Realism(BaseModel):
     protocol: str = ""
     pictures: int | None = None
     rows: list[RealismRow] = Field([], max_length=100)
+    against_runs: list[Comparison] = Field([], max_length=100)
 
 
 def _primary_psnr(entry: object) -> object:
@@ -149,6 +174,7 @@ class Scores(BaseModel):
     panels: list[PanelEntry] = Field([], max_length=24)
     consistency: Consistency | None = None
     realism: Realism | None = None
+    against_runs: list[Comparison] = Field([], max_length=100)
     per_picture: list[Annotated[Judged, BeforeValidator(_primary_psnr)]] = Field([], max_length=200_000)
 
     @property
@@ -162,10 +188,30 @@ class Scores(BaseModel):
         rows = [row for row in self.rows if row.is_model and row.psnr]
         return max(rows, key=lambda row: row.psnr.mean if row.psnr else -math.inf, default=None)
 
-    def kid_of(self, row: Row) -> Interval | None:
-        """The distance to real pictures of a row of the table."""
-        rows = self.realism.rows if self.realism else []
-        return next((one.kid for one in rows if (one.name, one.strength) == (row.name, row.strength)), None)
+    @property
+    def of_folds(self) -> bool:
+        """Whether several models of a cross-validation were judged as one."""
+        return str(self.protocol.get("split", "")).startswith("test parts of")
+
+    @property
+    def redraws(self) -> bool:
+        """Whether strength scales the chroma of a picture that the network drew, and not chroma that it predicted."""
+        return self.protocol.get("strength") == FACTOR_ON_REDRAWN
+
+    def figure_of(self, row: Row, key: str) -> Interval | None:
+        """A figure of a row of the table: a field of it, one of its further ones behind `FURTHER`, or of realism."""
+        if key in ("kid", "frechet"):
+            rows = self.realism.rows if self.realism else []
+            found = next((one for one in rows if (one.name, one.strength) == (row.name, row.strength)), None)
+            return getattr(found, key, None)
+        further = key.removeprefix(FURTHER)
+        return row.more.get(further) if further != key else getattr(row, key)
+
+    @property
+    def duels(self) -> list[tuple[Comparison, Comparison | None]]:
+        """The model against other runs, by PSNR and, where realism was judged, by KID."""
+        kids = {(one.name, one.baseline): one for one in (self.realism.against_runs if self.realism else [])}
+        return [(one, kids.get((one.name, one.baseline))) for one in self.against_runs]
 
     @property
     def realism_warnings(self) -> list[str]:
@@ -184,25 +230,40 @@ class Scores(BaseModel):
 
     @property
     def warnings(self) -> list[str]:
-        """One sentence for each model row whose mean PSNR a baseline exceeds."""
+        """For each model row a sentence where the mean PSNR of baselines exceeds its own, and one for other runs."""
         sentences = []
         for model in self.rows:
-            if model.is_model and model.psnr and (better := self.better_than(model)):
-                *first, last = (f"{row.name} ({row.psnr.mean:.2f} dB)" for row in better if row.psnr)
-                names = f"{', '.join(first)} and {last}" if first else last
-                verb = "has" if len(better) == 1 else "have"
-                sentences.append(f"{names} {verb} a higher PSNR than the {model.label} ({model.psnr.mean:.2f} dB).")
+            if model.is_model and model.psnr:
+                ahead = self.ahead_of(model)
+                for runs in (False, True):
+                    better = [
+                        f"{row.name.removeprefix('run ')} ({row.psnr.mean:.2f} dB)"
+                        for row in ahead
+                        if row.is_run is runs and row.psnr
+                    ]
+                    if better:
+                        *first, last = better
+                        names = f"{', '.join(first)} and {last}" if first else last
+                        if runs:
+                            names = f"other runs, {names}," if first else f"another run, {last},"
+                        verb = "have" if first else "has"
+                        figure = f"the {model.label} ({model.psnr.mean:.2f} dB)"
+                        sentences.append(f"{names} {verb} a higher PSNR than {figure}.")
         return [sentence[:1].upper() + sentence[1:] for sentence in sentences]
 
-    def better_than(self, model: Row) -> list[Row]:
-        """Baselines whose mean PSNR lies above that of `model`."""
+    def ahead_of(self, model: Row) -> list[Row]:
+        """Baselines and other runs whose mean PSNR lies above that of `model`."""
         bar = model.psnr.mean if model.psnr else math.inf
         return [row for row in self.rows if not row.is_model and row.psnr and row.psnr.mean > bar]
+
+    def beaten_by_a_baseline(self, model: Row) -> bool:
+        """Whether one of them is a trivial baseline."""
+        return any(row.is_baseline for row in self.ahead_of(model))
 
     @property
     def summary_rows(self) -> list[Row]:
         """The model's rows and the baseline with the best PSNR."""
-        baselines = [row for row in self.rows if not row.is_model and row.psnr]
+        baselines = [row for row in self.rows if row.is_baseline and row.psnr]
         best = max(baselines, key=lambda row: row.psnr.mean if row.psnr else -math.inf, default=None)
         return [row for row in self.rows if row.is_model or row is best]
 

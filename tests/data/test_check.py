@@ -195,3 +195,21 @@ def test_a_second_folder_is_a_second_domain_where_that_is_asked_for(tmp_path):
     save_two_colours(tmp_path, "reds-A", "blues-B", 2, 3)
     report = check_folder(tmp_path / "reds-A", "unpaired", path_b=tmp_path / "blues-B")
     assert report.domains == {"A": 2, "B": 3}
+
+
+def test_folders_of_classes_are_counted_and_the_smallest_is_named(tmp_path):
+    for label, count in (("lion", 3), ("ant", 1), ("bear", 2)):
+        for number in range(count):
+            save(tmp_path / label / f"{number}.png", 40 * number + 10 * len(label))
+    report = check_folder(tmp_path, "labelled")
+    assert (report.pictures, report.classes) == (6, {"ant": 1, "bear": 2, "lion": 3})
+    assert "data.kind=labelled" in report.to_text()
+    assert "classes: 3, of 1 pictures (ant) to 3, on average 2" in report.to_text()
+    assert report.to_dict()["classes"]["lion"] == 3
+    assert check_folder(tmp_path, "colour").classes == {}
+
+
+def test_pictures_without_a_class_are_refused(tmp_path):
+    save(tmp_path / "lost.png", 9)
+    with pytest.raises(DataError, match=r"1 of 1 pictures lie in no folder of a class: lost\.png"):
+        check_folder(tmp_path, "labelled")

@@ -12,6 +12,7 @@ import torch
 from tests.conftest import make_picture
 
 import tintype
+from tintype.command_line import inspect_file
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
 from tintype.errors import DataError, ModelFileError, UsageError
@@ -127,6 +128,17 @@ def test_it_is_exported_again_by_the_command(run: Path, tmp_path: Path) -> None:
     network, card = load_network(run / "model.safetensors")
     assert export_onnx(network, card, tmp_path / "again.onnx").max_difference < 1e-4
     assert read_card(tmp_path / "again.onnx") == card
+
+
+def test_inspect_shows_classes_and_accuracy_and_nothing_of_translations(
+    run: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    inspect_file(run, None, as_json=False)
+    said = dict(line.split(":", 1) for line in capfd.readouterr().out.splitlines())
+    scores = json.loads((run / "scores.json").read_text())
+    assert said["classes"].strip() == "3"
+    assert said["accuracy"].strip().startswith(f"{scores['accuracy']['mean']:.1%} [")
+    assert not {"direction", "calibrated strength"} & said.keys()
 
 
 @pytest.mark.parametrize("model", ["", "model.onnx", "model.safetensors"])

@@ -30,10 +30,10 @@ from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image
 from tintype.image.grid import panel
-from tintype.recipe.data import ColourData, FoldersData, SideBySideData, SplitSpec, UnpairedData
+from tintype.recipe.data import ColourData, FoldersData, LabelledData, SideBySideData, SplitSpec, UnpairedData
 from tintype.recipe.schema import Direction, Grey
 
-Kind = Literal["colour", "folders", "side_by_side", "unpaired"]
+Kind = Literal["colour", "folders", "side_by_side", "unpaired", "labelled"]
 
 GREY_BELOW = 2.0
 """Mean Lab chroma below which a picture counts as grey."""
@@ -57,6 +57,7 @@ class CheckReport:
         kind: Layout, in the words of `data.kind`.
         pictures: Number of readable pictures, or of readable pairs.
         domains: Number of readable pictures of A and of B, where these have no partners.
+        classes: Number of readable pictures of each class, where folders name classes.
         other_files: Number of files that are no pictures by their suffix.
         splits: Number of readable pictures for each split that the folders name.
         shorter_side: Smallest, median and largest, in pixels of the target's file.
@@ -75,6 +76,7 @@ class CheckReport:
     kind: Kind
     pictures: int
     domains: dict[str, int]
+    classes: dict[str, int]
     other_files: int
     splits: dict[str, int]
     shorter_side: tuple[int, int, int] | None
@@ -105,6 +107,12 @@ class CheckReport:
         lines = [f"{self.folder}: {self.pictures} readable {what} (data.kind={self.kind})"]
         if self.domains:
             lines.append("domains: " + ", ".join(f"{name} {count}" for name, count in self.domains.items()))
+        if self.classes:
+            name, count = min(self.classes.items(), key=lambda one: one[1])
+            lines.append(
+                f"classes: {len(self.classes)}, of {count} pictures ({name}) to {max(self.classes.values())}, "
+                f"on average {self.pictures / len(self.classes):.0f}"
+            )
         if self.splits:
             lines.append("split by folders: " + ", ".join(f"{name} {count}" for name, count in self.splits.items()))
         if self.shorter_side and self.longer_side:
@@ -176,6 +184,7 @@ def check_folder(
         kind=kind,
         pictures=len(looks),
         domains={d: sum(look.item.domain == d for look in looks) for d in DOMAINS} if kind == "unpaired" else {},
+        classes=dict(sorted(Counter(look.item.label for look in looks if look.item.label).items())),
         other_files=sum(map(count_other_files, roots)),
         splits=dict(Counter(look.item.split for look in looks if look.item.split)),
         shorter_side=_range([min(look.size) for look in looks]),
@@ -273,6 +282,8 @@ def _find(kind: Kind, path: str, path_b: str, direction: Direction) -> tuple[tup
             return find_items(SideBySideData(path=path, direction=direction)), ()
         case "folders":
             return find_pairs(FoldersData(path=path, path_b=path_b, direction=direction))
+        case "labelled":
+            return find_items(LabelledData(path=path)), ()
         case "unpaired":
             return find_items(UnpairedData(path=path, path_b=path_b)), ()
 

@@ -99,8 +99,8 @@ def classifier_scores(
     better = model.low is not None and baseline.high is not None and model.low > baseline.high
     word = "better than" if better else "not shown to be better than"
     verdict = (
-        f"The model is {word} always saying {frequent}: it tells {_percent(model)} of {len(numbers)} pictures of "
-        f"{len(classes)} classes right, the other {_percent(baseline)}."
+        f"The model is {word} always saying {frequent}: it tells {percent(model)} of {len(numbers)} pictures of "
+        f"{len(classes)} classes right, the other {percent(baseline)}."
     )
     return ClassifierScores(
         protocol,
@@ -115,7 +115,8 @@ def classifier_scores(
     )
 
 
-def _percent(part: Interval) -> str:
+def percent(part: Interval) -> str:
+    """A proportion as people read it, its interval in brackets."""
     if part.low is None or part.high is None:
         return f"{part.mean:.1%}"
     return f"{part.mean:.1%} [{part.low:.1%}, {part.high:.1%}]"

@@ -7,7 +7,7 @@ with the layers numbered as in torchvision's files; the weights of the channels 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 import torch
@@ -15,9 +15,8 @@ from torch import Tensor, nn
 
 from tintype.errors import UsageError
 from tintype.metrics.fetch import ALEXNET, LPIPS_ALEX, LPIPS_VGG, VGG16, fetch_weights
+from tintype.metrics.measures import Trunk
 from tintype.metrics.tensors import batches, load_state, read_state
-
-Trunk = Literal["alex", "vgg"]
 
 SIDE = 32
 """Shortest side of a picture that every layer has something left of."""
@@ -45,6 +44,7 @@ class Lpips:
         Raises:
             InputError: A tensor is missing or has another shape.
         """
+        self.trunk, self.side = trunk, SIDE
         self._taps = _TAPS[trunk]
         self._layers = alexnet_layers() if trunk == "alex" else vgg16_layers()
         load_state(f"lpips {trunk}", self._layers, _without(state, "features."))

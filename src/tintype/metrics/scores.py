@@ -34,6 +34,13 @@ COMPARED = (
 )
 """Entries of `Scores.protocol` that must agree before figures may be compared."""
 
+NETWORKS = ("features", "lpips")
+"""Entries that say what single figures were measured with; they must agree where both scores have the figure."""
+
+FACTOR_ON_PREDICTED = "factor on the predicted chroma"
+FACTOR_ON_REDRAWN = "factor on the chroma of the redrawn picture, whose luminance stays"
+"""What strength means, in `Scores.protocol`: where networks predict chroma only, and where they redraw pictures."""
+
 Outcome = Literal["better", "undecided", "no better"]
 
 
@@ -218,8 +225,8 @@ class Scores:
 
 
 def digest_of(protocol: Mapping[str, Any]) -> str:
-    """Eight hexadecimal digits that stand for the entries of a protocol that are `COMPARED`."""
-    compared = {key: protocol[key] for key in COMPARED if key in protocol}
+    """Eight hexadecimal digits that stand for the entries of a protocol that are `COMPARED`, and for the networks."""
+    compared = {key: protocol[key] for key in (*COMPARED, *NETWORKS) if key in protocol}
     return hashlib.sha256(json.dumps(compared, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -229,18 +236,33 @@ def require_comparable(a: Scores, b: Scores) -> None:
     Raises:
         UsageError: They differ in an entry of the protocol; the message names the first one.
     """
-    for key in COMPARED:
-        one, other = (scores.protocol.get(key, "not recorded") for scores in (a, b))
-        if one != other:
-            raise UsageError(
-                f"scores of different protocols cannot be compared: {key.replace('_', ' ')} is {one} in the one and "
-                f"{other} in the other; score both on the same pictures in the same way"
-            )
-    if a.realism and b.realism and a.realism.protocol != b.realism.protocol:
+    if found := first_difference(_whole_protocol(a), _whole_protocol(b), (*COMPARED, *NETWORKS)):
+        key, one, other = found
         raise UsageError(
-            f"scores of different protocols cannot be compared: features are {a.realism.protocol} in the one and "
-            f"{b.realism.protocol} in the other; score both with the same --features"
+            f"scores of different protocols cannot be compared: {key.replace('_', ' ')} is {one} in the one and "
+            f"{other} in the other; score both on the same pictures in the same way"
         )
+
+
+def first_difference(
+    one: Mapping[str, Any], other: Mapping[str, Any], keys: Iterable[str] = COMPARED
+) -> tuple[str, Any, Any] | None:
+    """The first of these entries in which two protocols differ, and what it is in either; None where they agree.
+
+    Protocols of models that know a single direction do not name it: it is A to B. An entry of `NETWORKS` that one of
+    them lacks is no difference.
+    """
+    for key in keys:
+        absent = "ab" if key == "direction" else "not recorded"
+        values = one.get(key, absent), other.get(key, absent)
+        if values[0] != values[1] and not (key in NETWORKS and absent in values):
+            return key, *values
+    return None
+
+
+def _whole_protocol(scores: Scores) -> Mapping[str, Any]:
+    """With the features of realism, which earlier versions did not repeat there."""
+    return scores.protocol if scores.realism is None else {**scores.protocol, "features": scores.realism.protocol}
 
 
 CONSISTENCY_LABELS = {

@@ -29,7 +29,7 @@ COLOURED_THRESHOLD = 2.0
 """Mean Lab chroma from which the truth of a picture counts as coloured."""
 
 DIAL = tuple(i / 4 for i in range(7))
-"""Strengths at which a model that predicts chroma is shown between caution and colour."""
+"""Strengths at which a model that colours is shown between caution and colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +119,9 @@ def summarise(
         "psnr_cap_db": PSNR_CAP,
         "interval": f"95 % studentised bootstrap over pictures, {resamples} resamples, seed {seed}",
     }
+    networks = {} if found is None else {"features": found.protocol}
     return Scores(
-        protocol={**everything, "scores": digest_of(everything), "tintype": __version__},
+        protocol={**everything, "scores": digest_of({**everything, **networks}), "tintype": __version__},
         pictures=len(per_picture),
         coloured=sum(p.coloured for p in per_picture),
         grey=sum(not p.coloured for p in per_picture),

@@ -19,6 +19,7 @@ from tintype.inference.modelfile import ModelCard, write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
+from tintype.metrics.measures import further_measures
 from tintype.metrics.realism import DEFAULT_FEATURES, open_realism
 from tintype.recipe.schema import BACK, Direction
 from tintype.training.checkpoint import load_checkpoint
@@ -59,7 +60,7 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
         return
     size = recipe.evaluation.size or recipe.data.size
-    beside = Beside(data, realism=open_realism(DEFAULT_FEATURES))
+    beside = Beside(data, realism=open_realism(DEFAULT_FEATURES), measures=further_measures(size))
     for direction, suffix, card, state in made:
         model = Translator(run.model(suffix, "onnx"))
         back = Translator(run.model(f"_{BACK[direction]}", "onnx")) if suffix else None

@@ -19,6 +19,7 @@ from tintype.image.codec import on_picture
 from tintype.image.file import write_image
 from tintype.image.grid import panel
 from tintype.inference.translator import Translator
+from tintype.metrics.measures import Measures
 from tintype.recipe.schema import Direction
 from tintype.training.held_out import combined_digest
 from tintype.training.rundir import RunDir
@@ -38,11 +39,13 @@ class Beside:
         training: The set that it learnt from; None leaves out the nearest training picture.
         runs: Other models by the name of their row.
         realism: What realism is judged by; None leaves it out.
+        measures: Further figures.
     """
 
     training: PictureSet | None = None
     runs: Mapping[str, Translator] = field(default_factory=dict)
     realism: RealismBy | None = None
+    measures: Measures = field(default_factory=Measures)
 
 
 def score(
@@ -86,10 +89,11 @@ def score(
         nearest=_nearest(model, beside.training, size),
         runs=beside.runs,
         realism=beside.realism,
-        protocol=protocol,
+        measures=beside.measures.by_name,
+        protocol={**protocol, **beside.measures.protocol},
         progress=progress,
     )
-    return dataclasses.replace(scores, consistency=consistency)
+    return dataclasses.replace(scores, consistency=consistency).with_notes(beside.measures.notes)
 
 
 def score_folds(
@@ -97,6 +101,7 @@ def score_folds(
     size: int,
     *,
     realism: RealismBy | None = None,
+    measures: Measures | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
     """Scores of the models of a cross-validation, each on its own test pictures, as one.
@@ -105,20 +110,27 @@ def score_folds(
         folds: Each model of one direction, what it is judged beside, and its set, which has pairs.
         size: Side in pixels of the centre crop.
         realism: What realism is judged by; None leaves it out.
+        measures: Further figures.
         progress: Called with the number of pictures done after each.
 
     Raises:
         DataError: There are no pictures.
     """
-    return evaluate_folds(
+    measures = measures or Measures()
+    scores = evaluate_folds(
         [
             Fold(model, data.pictures("test", size), nearest=_nearest(model, beside.training, size), runs=beside.runs)
             for model, beside, data in folds
         ],
         realism=realism,
-        protocol=_protocol([data for _, _, data in folds], "test", size, f"test parts of {len(folds)} folds"),
+        measures=measures.by_name,
+        protocol={
+            **_protocol([data for _, _, data in folds], "test", size, f"test parts of {len(folds)} folds"),
+            **measures.protocol,
+        },
         progress=progress,
     )
+    return scores.with_notes(measures.notes)
 
 
 def _protocol(sets: Sequence[PictureSet], part: str, size: int, name: str) -> dict[str, Any]:
