@@ -15,9 +15,9 @@ import numpy as np
 from tintype.image.codec import on_picture
 from tintype.metrics.baselines import BaselineConstants, colouring_baselines, translation_baselines
 from tintype.metrics.colour import ciede2000, colourfulness, mean_chroma
+from tintype.metrics.features import FeatureNetwork
 from tintype.metrics.fidelity import psnr, ssim
 from tintype.metrics.nearest import NearestPicture
-from tintype.metrics.realism import FeatureNetwork
 from tintype.metrics.scores import Figures, PictureScores
 from tintype.metrics.summary import COLOURED_THRESHOLD, DIAL, Judged
 
