@@ -55,6 +55,12 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def nothing_shipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what follows the last step: to export and score a model takes many times as long as a tiny training."""
+    monkeypatch.setattr("tintype.training.conclude", lambda *_: None)
+
+
 @pytest.fixture(scope="session")
 def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ten made pictures of each of three classes, `red_00.png` and so on, which differ in the mean of one channel."""

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ def folds(picture_set: Path, tmp_path_factory: pytest.TempPathFactory) -> list[P
     return [train(root / f"f{i}", picture_set, "data.split.folds=3", f"data.split.fold={i}") for i in range(3)]
 
 
+@pytest.fixture(scope="module")
+def others(picture_set: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Those of another one, at a higher rate of learning."""
+    root, faster = tmp_path_factory.mktemp("others"), ("data.split.folds=3", "optimiser.lr=0.01")
+    return [train(root / f"l1-{i}", picture_set, *faster, f"data.split.fold={i}") for i in range(3)]
+
+
 def test_folds_are_judged_as_one_and_each_picture_once(folds: list[Path]) -> None:
     scores = tintype.evaluate(folds)
     alone = [tintype.evaluate(fold) for fold in folds]
@@ -50,24 +58,17 @@ def test_missing_folds_are_said(folds: list[Path]) -> None:
 
 
 def test_runs_that_are_no_folds_are_refused_with_the_field(
-    folds: list[Path], picture_set: Path, tmp_path: Path
+    folds: list[Path], others: list[Path], picture_set: Path
 ) -> None:
-    other = train(tmp_path / "other", picture_set, "data.split.folds=3", "data.split.fold=1", "optimiser.lr=0.01")
     with pytest.raises(UsageError, match=r"optimiser\.lr is 0\.01 and not .*; only data\.split\.fold may"):
-        tintype.evaluate([folds[0], other])
+        tintype.evaluate([folds[0], others[1]])
     with pytest.raises(UsageError, match=r"its test picture \d\d\.png is one of .*f0 too"):
         tintype.evaluate([folds[0], folds[0]])
     with pytest.raises(UsageError, match="leave out the folder of pictures"):
         tintype.evaluate(folds, picture_set)
 
 
-def test_another_cross_validation_of_the_same_split_is_one_baseline(
-    folds: list[Path], picture_set: Path, tmp_path: Path
-) -> None:
-    others = [
-        train(tmp_path / f"l1-{i}", picture_set, "data.split.folds=3", f"data.split.fold={i}", "optimiser.lr=0.01")
-        for i in range(3)
-    ]
+def test_another_cross_validation_of_the_same_split_is_one_baseline(folds: list[Path], others: list[Path]) -> None:
     scores = tintype.evaluate(folds, baselines=others[::-1])
     alone = tintype.evaluate(others)
     assert scores.rows[-1].name == "run l1"
@@ -78,28 +79,23 @@ def test_another_cross_validation_of_the_same_split_is_one_baseline(
         tintype.evaluate(folds, baselines=others[:2])
 
 
-def test_another_run_of_the_same_split_is_a_baseline(folds: list[Path], picture_set: Path, tmp_path: Path) -> None:
-    other = train(tmp_path / "l1", picture_set, "data.split.folds=3", "data.split.fold=0", "optimiser.lr=0.01")
+def test_another_run_of_the_same_split_is_a_baseline(folds: list[Path], others: list[Path], tmp_path: Path) -> None:
+    other = others[0]
     scores = tintype.evaluate(folds[0], baselines=[other])
     alone = tintype.evaluate(other)
-    assert scores.rows[-1].name == "run l1"
+    assert scores.rows[-1].name == "run l1-0"
     assert scores.rows[-1].psnr == alone.rows[0].psnr
-    difference = np.mean([p.figures["model"].psnr - p.figures["run l1"].psnr for p in scores.per_picture])
+    difference = np.mean([p.figures["model"].psnr - p.figures["run l1-0"].psnr for p in scores.per_picture])
     comparison = scores.against_runs[0]
-    assert (comparison.name, comparison.baseline) == ("model", "run l1")
+    assert (comparison.name, comparison.baseline) == ("model", "run l1-0")
     assert comparison.difference.mean == pytest.approx(difference)
     assert all("run" not in one.baseline for one in scores.comparisons)
-    assert "run l1" in scores.verdict
+    assert "run l1-0" in scores.verdict
     require_comparable(scores, alone)
 
-    unknown = tintype.evaluate(folds[0], baselines=[_moved(other / "model.onnx", tmp_path / "bare")])
+    unknown = tintype.evaluate(folds[0], baselines=[shutil.copy(other / "model.onnx", tmp_path)])
     assert "run model does not list its training pictures; scores on any of those would flatter it." in unknown.notes
     assert "run model" in format_scores(unknown)
-
-
-def _moved(file: Path, folder: Path) -> Path:
-    folder.mkdir()
-    return file.rename(folder / file.name)
 
 
 def test_a_baseline_that_has_seen_the_pictures_is_refused(folds: list[Path]) -> None:

@@ -16,10 +16,10 @@ from tintype.image.codec import on_picture
 from tintype.image.color import lab_to_display
 from tintype.metrics.baselines import BaselineConstants, colouring_baselines, translation_baselines
 from tintype.metrics.colour import ciede2000, colourfulness, lab_of, mean_chroma
+from tintype.metrics.features import FeatureNetwork
 from tintype.metrics.fidelity import psnr, ssim
 from tintype.metrics.measures import Measure
 from tintype.metrics.nearest import NearestPicture
-from tintype.metrics.realism import FeatureNetwork
 from tintype.metrics.scores import FACTOR_ON_PREDICTED, FACTOR_ON_REDRAWN, Figures, PictureScores
 from tintype.metrics.summary import COLOURED_THRESHOLD, DIAL, Judged
 

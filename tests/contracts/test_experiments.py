@@ -33,6 +33,7 @@ def test_all_trials_of_an_experiment_are_valid_and_have_names_of_their_own(file)
     assert definition.report and definition.notes
 
 
+@pytest.mark.usefixtures("nothing_shipped")  # models and scores of their recipes: tests/contracts/test_presets.py
 @pytest.mark.parametrize("file", [file for file in FILES if "-small" in file.stem], ids=lambda file: file.stem)
 def test_the_first_trial_of_a_small_experiment_trains(file, tmp_path):
     from tintype.training import train

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from tintype.errors import InputError, UsageError
 from tintype.metrics.features import open_features
 from tintype.metrics.fetch import CACHE_VARIABLE, INCEPTION, PublishedWeights
-from tintype.metrics.inception import InceptionFeatures
-from tintype.metrics.tensors import read_state
+from tintype.metrics.inception import InceptionFeatures, InceptionV3
+from tintype.metrics.tensors import load_state, read_state
 
 
 def convolutions():
@@ -78,20 +78,38 @@ def pictures():
     return np.random.default_rng(0).random((2, 40, 60, 3))
 
 
+@pytest.fixture(scope="module")
+def batch(pictures):
+    """The pictures as the network sees them, in double precision."""
+    planes = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    return F.interpolate(planes, (299, 299), mode="bicubic", antialias=True) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def expected(state, batch):
+    with torch.no_grad():
+        return plain({name: value.double() for name, value in state.items()}, batch).numpy()
+
+
 def test_the_published_file_is_as_large_as_what_is_expected_in_it(state):
     assert len(list(convolutions())) == 94
     weights = sum(tensor.numel() for key, tensor in state.items() if "running" not in key and "fc" not in key)
     assert weights == 21_785_568, "23,834,568 of the published network, less its classifier of 1,000 classes"
 
 
-def test_features_equal_a_plain_computation_from_the_published_names(state, pictures):
+def test_the_network_is_a_plain_computation_from_the_published_names(state, expected, batch):
+    network = InceptionV3()
+    load_state("inception", network, state)
+    with torch.no_grad():
+        assert network.double()(batch).numpy() == pytest.approx(expected, rel=1e-4, abs=1e-6)
+
+
+def test_features_are_those_of_pictures_resized_and_scaled(state, expected, pictures):
     network = InceptionFeatures(state, "0123456789")
     features = network(pictures)
     assert features.shape == (2, network.channels) == (2, 2048)
     assert features.dtype == np.float64
-    batch = torch.from_numpy(pictures.astype(np.float32)).permute(0, 3, 1, 2)
-    batch = F.interpolate(batch, (299, 299), mode="bicubic", antialias=True)
-    assert features == pytest.approx(plain(state, batch * 2 - 1).numpy(), rel=1e-3, abs=1e-4)
+    assert features == pytest.approx(expected, rel=1e-4, abs=1e-5)  # it computes in single precision
     assert features.std() > 1e-2
     assert network.protocol == "inception-2015-12-05 01234567, 299 px bicubic antialiased"
 

@@ -17,7 +17,6 @@ from benchmarks.kill_and_resume import (
     unfinished,
 )
 
-import tintype.training
 from tintype.console import Reporter
 from tintype.report import write_report
 from tintype.training import train
@@ -39,9 +38,10 @@ KILLS = [  # and the step of the checkpoint that each leaves; from outside, a la
 ]
 
 
+@pytest.mark.usefixtures("nothing_shipped")  # the benchmark kills there too
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
 def test_after_three_kills_weights_optimisers_pool_and_log_equal_those_of_an_undisturbed_run(
-    tmp_path: Path, picture_set: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, picture_set: Path
 ) -> None:
     recipe = tmp_path / "kill.yaml"
     recipe.write_text(RECIPE)
@@ -58,7 +58,6 @@ def test_after_three_kills_weights_optimisers_pool_and_log_equal_those_of_an_und
         if moment is KILLS[1][0]:
             assert write_report([killed], tmp_path / "report.html").is_file()
 
-    monkeypatch.setattr(tintype.training, "conclude", lambda trainer, notes: None)  # the benchmark kills there too
     for run in (killed, straight):
         assert train(recipe, run, overrides, reporter=Reporter(quiet=True))
     assert differences(killed, straight, STEPS, log_every=3) == []

@@ -109,13 +109,13 @@ def difference(a: Any, b: Any) -> float:
     return abs(a - b) if isinstance(a, int | float) else float(a != b)
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 @pytest.mark.parametrize(
     ("name", "overrides"), [("pix2pix", [*PIX2PIX, "generator.dropout=0"]), ("cyclegan", CYCLEGAN)]
 )
 def test_two_processes_train_what_one_trains(
-    runs: Path, tmp_path: Path, picture_set: Path, monkeypatch: pytest.MonkeyPatch, name: str, overrides: list[str]
+    runs: Path, tmp_path: Path, picture_set: Path, name: str, overrides: list[str]
 ) -> None:
-    monkeypatch.setattr("tintype.training.conclude", lambda *_: None)
     assert train("tiny", tmp_path / "one", [f"data.path={picture_set}", *overrides], reporter=QUIET)
     one, two = last(tmp_path / "one"), last(runs / name)
     # instance norm makes much of little where a picture is flat, and the pools hold what it made

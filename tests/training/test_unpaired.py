@@ -116,6 +116,7 @@ def test_a_model_file_alone_has_no_way_back_and_says_so(run: Path, domains: Path
     assert any("cycle not judged" in note for note in result.notes)
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 def test_a_stopped_run_goes_on_with_the_same_pools_to_the_same_end(domains: Path, tmp_path: Path, run: Path) -> None:
     half = recipe(domains, "training.steps=5")
     assert tintype.train(half, tmp_path / "run", reporter=QUIET)
@@ -174,6 +175,7 @@ def test_parts_that_cannot_work_together_are_refused(overrides: list[str], messa
         recipe(tmp_path, *overrides)
 
 
+@pytest.mark.usefixtures("nothing_shipped")
 def test_the_gradient_penalty_works_in_mixed_precision(domains: Path, tmp_path: Path) -> None:
     overrides = ["method.gradient_penalty=1", "method.penalty_every=1", "training.precision=bf16", "training.steps=2"]
     assert tintype.train(recipe(domains, *overrides), tmp_path / "run", reporter=QUIET)

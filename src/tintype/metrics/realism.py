@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
+from tintype.metrics.distribution import fid, paired_kid, paired_kid_difference
+from tintype.metrics.features import FeatureNetwork, open_features
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import Comparison, Outcome, Realism, RealismRow
 from tintype.metrics.verdict import MINIMUM_FOR_VERDICT
@@ -20,19 +22,6 @@ Features = Literal["caltech101", "inception", "dinov2", "none"]
 """Networks that realism may be judged by, and no realism."""
 
 DEFAULT_FEATURES: Features = "caltech101"
-
-
-class FeatureNetwork(Protocol):
-    """Turns pictures into vectors that are near for pictures that look alike."""
-
-    @property
-    def protocol(self) -> str:
-        """What the vectors depend on: network, digest of its weights, resizing."""
-        ...
-
-    def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """Features `n k` of pictures `n h w 3`, display floats in [0, 1]."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +101,5 @@ def open_realism(features: Features) -> RealismBy | None:
     """
     if features == "none":
         return None
-    from tintype.metrics.distribution import fid, paired_kid, paired_kid_difference
-    from tintype.metrics.features import open_features
-
-    return RealismBy(
-        open_features(features), paired_kid, paired_kid_difference, None if features == "caltech101" else fid
-    )
+    frechet = None if features == "caltech101" else fid
+    return RealismBy(open_features(features), paired_kid, paired_kid_difference, frechet)

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from tintype.atomic import atomic_path
 from tintype.errors import RecipeError, UsageError
 from tintype.recipe import preset_names
 from tintype.recipe.section import Section
@@ -165,6 +166,17 @@ def read_definition(recipe: str, settings: Iterable[str] = (), search: Search | 
     if search == "tpe" and not definition.space:
         raise UsageError(f"{where}: --search tpe needs ranges or lists, as in optimiser.lr=1e-5..1e-2")
     return definition
+
+
+def write_definition(definition: Definition, out: Path) -> None:
+    """Write sweep.yaml into the sweep folder; it reads as an experiment.
+
+    Raises:
+        OutputError: That is not possible.
+    """
+    tree = definition.model_dump(mode="json", exclude_defaults=True)
+    with atomic_path(out / "sweep.yaml") as temporary:
+        temporary.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100), encoding="utf-8")
 
 
 def _read_file(path: Path) -> dict[str, Any]:

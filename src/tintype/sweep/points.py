@@ -67,6 +67,18 @@ def grid_points(definition: Definition) -> list[Point]:
     return list(itertools.chain.from_iterable(chains))
 
 
+def example_point(definition: Definition) -> Point:
+    """A point of a space, to learn whether the rest of the recipe holds together."""
+    values = {}
+    for field, given in definition.space.items():
+        if isinstance(given, list):
+            values[field] = given[0]
+        else:
+            low = given.partition("..")[0]
+            values[field] = int(low) if low.lstrip("+-").isdigit() else float(low)
+    return make_point(definition, values)
+
+
 def make_point(definition: Definition, values: Mapping[str, Any]) -> Point:
     """The trial that a set of values makes.
 

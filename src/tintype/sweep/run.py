@@ -6,22 +6,21 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import optuna
-import yaml
 
-from tintype.atomic import atomic_path
-from tintype.console import Reporter, duration
+from tintype.console import Reporter
 from tintype.errors import TintypeError, UsageError
 from tintype.report import write_report
 from tintype.sweep import trial
-from tintype.sweep.definition import Definition
-from tintype.sweep.points import Point, grid_points, make_point
+from tintype.sweep.definition import Definition, write_definition
+from tintype.sweep.points import Point, example_point, grid_points
+from tintype.sweep.progress import progress_line, seconds_left
 from tintype.sweep.record import definition_record, refuse_changes
 from tintype.sweep.results import Results, TrialResult, write_results
 from tintype.sweep.search import Proposer
@@ -68,7 +67,7 @@ class Sweep:
         self.definition, self.out, self.say, self._jobs = definition, out, say, jobs
         self._tpe = bool(definition.space)
         self._wanted = trials or DEFAULT_TRIALS
-        samples = [_corner(definition)] if self._tpe else grid_points(definition)
+        samples = [example_point(definition)] if self._tpe else grid_points(definition)
         self.points = [] if self._tpe else samples[: trials or len(samples)]
         self._recipe = samples[0].recipe
         self._score = trial.score_name(self._recipe)
@@ -77,7 +76,7 @@ class Sweep:
         record = definition_record(definition, samples)
         refuse_changes(out, self.store.definition(), record, samples)
         self.store.set_definition(record)
-        _write_definition(definition, out)
+        write_definition(definition, out)
         prune = self._tpe if prune is None else prune
         self._pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=1) if prune else None
         self._proposer = Proposer(definition, self.store, self._wanted) if self._tpe else None
@@ -297,7 +296,8 @@ class Sweep:
             results = self.results()
             write_results(results, self.out)
             if after is not None:
-                self.say.line(self._progress(results, after, failure))
+                left = seconds_left(results, self.points, self._total(), self._jobs)
+                self.say.line(progress_line(results, after.name, self._total(), failure=failure, left=left))
             if not report:
                 return
             folders = [
@@ -310,36 +310,6 @@ class Sweep:
                     self.say.line(f"report: {write_report(folders, self.out / 'report.html')}")
                 except TintypeError as error:  # the table stands without it
                     self.say.line(f"no report: {' '.join(str(error).split())}")
-
-    def _progress(self, results: Results, point: Point, failure: str) -> str:
-        finished = [row for row in results.trials if row.state != "waiting"]
-        row = next(row for row in results.trials if row.name == point.name)
-        parts = [f"[{len(finished)}/{self._total()}] {row.name}: {row.state}"]
-        if row.state == "failed":
-            parts.append(f"{row.reason} ({failure})" if failure and failure != row.reason else row.reason)
-        if row.validation is not None:
-            parts.append(f"validation {self._score} {row.validation:.2f}")
-        if row.scores.get("psnr") is not None:
-            copy = row.scores.get("grey_copy_psnr", row.scores.get("identity_psnr"))
-            beside = "" if copy is None else f" (doing nothing: {copy:.2f})"
-            parts.append(f"test PSNR {row.scores['psnr']:.2f}{beside}")
-        if row.seconds is not None:
-            parts.append(f"took {duration(row.seconds)}")
-        left = self._left(results)
-        return ", ".join([*parts, *([f"about {duration(left)} left"] if left else [])])
-
-    def _left(self, results: Results) -> float | None:
-        """Seconds that the rest will take, by pictures seen; None where nobody can know."""
-        spent = sum(row.seconds or 0.0 for row in results.trials if row.state == "complete")
-        complete = sum(row.state == "complete" for row in results.trials)
-        if not complete or not spent:
-            return None
-        if self._tpe:
-            return spent / complete * (self._wanted - len(results.trials)) / self._jobs
-        work = {point.name: _work_of(point, self.points) for point in self.points}
-        done = sum(work[row.name] for row in results.trials if row.state == "complete")
-        left = sum(work[row.name] for row in results.trials if row.state == "waiting")
-        return spent * left / done / self._jobs if done else None
 
     # --- signals -----------------------------------------------------------------------------------------------------
 
@@ -364,35 +334,6 @@ class Sweep:
         finally:
             for kind, handler in before.items():
                 signal.signal(kind, handler)
-
-
-def _write_definition(definition: Definition, out: Path) -> None:
-    """Write sweep.yaml, which reads as an experiment."""
-    with atomic_path(out / "sweep.yaml") as temporary:
-        tree = definition.model_dump(mode="json", exclude_defaults=True)
-        temporary.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=100), encoding="utf-8")
-
-
-def _corner(definition: Definition) -> Point:
-    """A point of a space, to learn whether the rest of the recipe holds together."""
-    values = {}
-    for field, given in definition.space.items():
-        if isinstance(given, list):
-            values[field] = given[0]
-        else:
-            low = given.partition("..")[0]
-            values[field] = int(low) if low.lstrip("+-").isdigit() else float(low)
-    return make_point(definition, values)
-
-
-def _work_of(point: Point, points: Sequence[Point]) -> float:
-    """Pictures that a trial sees, if its recipe says so, else 1."""
-    training = point.recipe.training
-    length = float(training.steps or (training.epochs or 1) * (training.epoch_steps or 1))
-    work = length * training.batch_size
-    if point.parent is not None:
-        work -= next(_work_of(one, points) for one in points if one.name == point.parent)
-    return work
 
 
 def _cores() -> int:

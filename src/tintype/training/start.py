@@ -6,14 +6,13 @@ from pathlib import Path
 
 import torch
 
-import tintype
 from tintype.errors import ModelFileError, RecipeError
 from tintype.inference.modelfile import ModelCard, read_card, read_safetensors, require_direction
 from tintype.methods import Method
 from tintype.recipe import Recipe
 
 _BUNDLED = "bundled:"
-_WEIGHTS = Path(tintype.__file__).parent / "weights"
+_WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 def start_from(method: Method, recipe: Recipe) -> list[str]:
