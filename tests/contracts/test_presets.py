@@ -15,7 +15,6 @@ from tintype.recipe import load_recipe, preset_names
 
 SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2"]
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
-SMALL += ["method.init_from="]
 SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"], "classifier": ["generator.classes=3"]}
 
 

@@ -10,10 +10,7 @@ from tintype.recipe.section import Section
 
 Adversarial = Literal["vanilla", "lsgan", "hinge"]
 
-INIT_FROM = (
-    "Weights that the generators start with: a run folder, a .safetensors file, or bundled:caltech101-lab, which "
-    "come with Tintype."
-)
+INIT_FROM = "Run folder or .safetensors file whose weights the generators start with."
 
 VIVIDNESS = (
     "How much more coloured pixels weigh in the L1 term: 1 + vividness x chroma/110, over its mean in the batch; "

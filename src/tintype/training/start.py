@@ -11,9 +11,6 @@ from tintype.inference.modelfile import ModelCard, read_card, read_safetensors, 
 from tintype.methods import Method
 from tintype.recipe import Recipe
 
-_BUNDLED = "bundled:"
-_WEIGHTS = Path(__file__).parents[1] / "weights"
-
 
 def start_from(method: Method, recipe: Recipe) -> list[str]:
     """Load what `method.init_from` names into the generators; nothing where it is empty.
@@ -31,7 +28,7 @@ def start_from(method: Method, recipe: Recipe) -> list[str]:
     if not recipe.method.init_from:
         return []
     notes = []
-    found = _find(_path(recipe.method.init_from), recipe)
+    found = _find(Path(recipe.method.init_from).expanduser(), recipe)
     for suffix, network in method.exports.items():
         if (path := found.get(suffix)) is None:
             notes.append(f"{network} starts from random weights: method.init_from has none for that direction")
@@ -46,24 +43,6 @@ def start_from(method: Method, recipe: Recipe) -> list[str]:
             ) from None
         notes.append(f"{network} starts from {path}, step {card.step} of {card.recipe.name}")
     return notes
-
-
-def bundled_weights(name: str) -> Path:
-    """The file of weights that come with Tintype.
-
-    Raises:
-        RecipeError: There are none of that name.
-    """
-    known = {path.stem: path for path in sorted(_WEIGHTS.glob("*.safetensors"))}
-    if name not in known:
-        raise RecipeError(f"{_BUNDLED}{name}: no such weights come with Tintype; known: {', '.join(known)}")
-    return known[name]
-
-
-def _path(init_from: str) -> Path:
-    if init_from.startswith(_BUNDLED):
-        return bundled_weights(init_from.removeprefix(_BUNDLED))
-    return Path(init_from).expanduser()
 
 
 def _find(path: Path, recipe: Recipe) -> dict[str, Path]:
