@@ -189,7 +189,9 @@ def _kinds(wanted: Wanted, codec: Codec) -> list[Kind]:
         possible = ()
     count = min(round(wanted.controls * made), made - 1) if possible else 0
     controls = list(itertools.islice(itertools.cycle(possible), count)) if possible else []
-    return [*["real"] * real, *controls, *["model"] * (made - count)]  # type: ignore[list-item]
+    real_ones: list[Kind] = ["real"] * real
+    models: list[Kind] = ["model"] * (made - count)
+    return [*real_ones, *controls, *models]
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +218,9 @@ def _chosen(
         DataError: There are not enough.
     """
     names = _without_copies(data, random)
-    in_practice: list[Kind] = [*["real"] * (practice // 2), *["model"] * (practice - practice // 2)]  # type: ignore[list-item]
-    all_kinds = [*kinds, *in_practice]
+    real_ones: list[Kind] = ["real"] * (practice // 2)
+    models: list[Kind] = ["model"] * (practice - practice // 2)
+    all_kinds = [*kinds, *real_ones, *models]
     real, donors = all_kinds.count("real"), all_kinds.count("random chroma")
     made = len(all_kinds) - real
 

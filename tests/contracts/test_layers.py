@@ -31,7 +31,7 @@ LAYERS = (
     ("data", "networks", "losses", "metrics"),
     ("image",),
     ("recipe",),
-    ("allocation", "atomic", "console"),
+    ("allocation", "atomic", "console", "signals"),
     ("errors",),
 )
 """Top to bottom. A unit (a package, or a module of the top level) imports itself and units of lower layers, nothing

@@ -21,7 +21,6 @@ _COLUMNS = {
     "psnr": ("test PSNR, dB", 2),
     "grey_copy_psnr": ("grey copy, dB", 2),
     "identity_psnr": ("identity, dB", 2),
-    "chroma_only_psnr": ("chroma only, dB", 2),
     "cycle_psnr": ("there and back, dB", 2),
     "gain": ("gain, dB", 2),
     "ssim": ("SSIM", 3),

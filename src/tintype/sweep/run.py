@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import optuna
 
 from tintype.console import Reporter
 from tintype.errors import TintypeError, UsageError
+from tintype.inference.batch import core_count
 from tintype.report import write_report
+from tintype.signals import STOPPING, stopping_gently
 from tintype.sweep import trial
 from tintype.sweep.definition import Definition, write_definition
 from tintype.sweep.points import Point, example_point, grid_points
@@ -107,7 +106,7 @@ class Sweep:
             f"{self._total()} trials, {done} of them finished; {self._jobs} at a time, in {self.out / 'trials'}"
         )
         workers = [threading.Thread(target=self._work, name=f"job {number}") for number in range(self._jobs)]
-        with self._stopping_gently():
+        with stopping_gently(self._stop_gently):
             for worker in workers:
                 worker.start()
             for worker in workers:
@@ -206,7 +205,7 @@ class Sweep:
         try:
             if point.parent is not None:
                 trial.copy_run(self._folder(point.parent), folder)
-            threads = max(1, _cores() // self._jobs)
+            threads = max(1, core_count() // self._jobs)
             log = self.out / "logs" / f"{point.name}.log"
             result = trial.train(point, folder, log, claim.lock, threads, watch)
         except TintypeError as error:
@@ -311,30 +310,8 @@ class Sweep:
                 except TintypeError as error:  # the table stands without it
                     self.say.line(f"no report: {' '.join(str(error).split())}")
 
-    # --- signals -----------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def _stopping_gently(self) -> Iterator[None]:
-        """Let the first Ctrl-C or termination request stop and save all trainings; the second acts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-
-        def stop(kind: int, frame: FrameType | None) -> None:
-            self._stop.set()
-            for known in before:
-                signal.signal(known, signal.SIG_DFL)  # the children notice that we are gone, save and stop
-            self.say.line("stopping all trainings, and saving")
-
-        for kind in before:
-            signal.signal(kind, stop)
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    def _stop_gently(self) -> None:
+        self._stop.set()
+        for kind in STOPPING:
+            signal.signal(kind, signal.SIG_DFL)  # the children notice that we are gone, save and stop
+        self.say.line("stopping all trainings, and saving")

@@ -219,8 +219,6 @@ def read_scores(folder: Path, recipe: Recipe) -> dict[str, Any]:
         for row in rows[1:]:
             if row["name"] in ("grey copy", "identity"):
                 scores[f"{row['name'].replace(' ', '_')}_psnr"] = row["psnr"]["mean"]
-            elif "chroma only" in row["name"]:
-                scores["chroma_only_psnr"] = row["psnr"]["mean"]
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return {}
     return scores

@@ -7,14 +7,11 @@ of optimisers. Nothing in a step waits for the device; loss terms are fetched ev
 from __future__ import annotations
 
 import os
-import signal
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -26,6 +23,7 @@ from tintype.data.dataset import PictureSet
 from tintype.errors import CheckpointError, NonFiniteLossError, OutOfMemoryError, RunError
 from tintype.methods import Batch, Method, Phase
 from tintype.recipe.schema import OptimiserSpec, Recipe
+from tintype.signals import stopping_gently
 from tintype.training.batch_norm import join_batch_norm
 from tintype.training.checkpoint import load_checkpoint, save_checkpoint
 from tintype.training.ema import Ema
@@ -159,7 +157,7 @@ class Trainer:
             tensorboard=self.run.tensorboard if training.tensorboard and self.team.main else None,
             step=self.step,
         )
-        with self._stopping_gently():
+        with stopping_gently(self._stop_gently):
             try:
                 if self.step == 0:
                     for note in notes:
@@ -342,26 +340,9 @@ class Trainer:
         for network in self.method.networks.values():
             network.train()
 
-    @contextmanager
-    def _stopping_gently(self) -> Iterator[None]:
-        """Let the first Ctrl-C or termination request stop after the current step; the second one acts at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {kind: signal.getsignal(kind) for kind in (signal.SIGINT, signal.SIGTERM)}
-
-        def stop(kind: int, frame: FrameType | None) -> None:
-            self._stop = True
-            signal.signal(kind, before[signal.Signals(kind)])
-            self.reporter.line("stopping after this step, and saving")
-
-        for kind in before:
-            signal.signal(kind, stop)
-        try:
-            yield
-        finally:
-            for kind, handler in before.items():
-                signal.signal(kind, handler)
+    def _stop_gently(self) -> None:
+        self._stop = True
+        self.reporter.line("stopping after this step, and saving")
 
 
 def _bare(network: nn.Module) -> nn.Module:
