@@ -23,7 +23,7 @@ MAX_RESAMPLED = 5_000
 """Pictures that a difference is resampled over at most: beyond that the interval is narrow enough, and slow."""
 
 MAX_DIFFERING = 5
-_NO_SETTINGS = ("name", "description", "data.path", "data.path_b")
+_NO_SETTINGS = ("name", "description", "data.path", "data.path_b", "data.more")
 _FIGURES = {"features": "KID", "lpips": "LPIPS"}
 _WORDS = {"better": "ahead", "no better": "behind", "undecided": "undecided"}
 

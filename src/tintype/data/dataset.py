@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -17,12 +17,14 @@ from torch import Tensor
 from tintype.data.cache import PictureCache, open_cache
 from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, UnpairedSampler
 from tintype.data.source import DOMAINS, Domain, find_items
-from tintype.data.split import Split, make_split
+from tintype.data.split import Split, make_split, without_copies
 from tintype.errors import DataError
 from tintype.image.codec import build_codec
+from tintype.recipe.data import ColourData
 from tintype.recipe.schema import Recipe
 
 Progress = Callable[[int, int], None]
+_MORE = "more/"  # before the names of further pictures
 _Sampler = PairedSampler | UnpairedSampler | LabelledSampler
 
 
@@ -59,10 +61,11 @@ class PictureSet:
     domain, which a method that learns without pairs is not shown. Where there are `classes`, every picture has one.
     """
 
-    def __init__(self, recipe: Recipe, cache: PictureCache, split: Split) -> None:
+    def __init__(self, recipe: Recipe, cache: PictureCache, split: Split, more: PictureCache | None = None) -> None:
         self.recipe = recipe
         self.split = split
         self.cache = cache
+        self.more = more
         self.has_pairs = recipe.data.kind not in ("unpaired", "labelled")
         self._one_domain = recipe.data.kind != "unpaired"  # or each picture is one of the two
         self.classes = tuple(sorted({item.label for item in cache.items if item.label is not None}))
@@ -70,7 +73,8 @@ class PictureSet:
         train = [index[name] for name in split.train]
         match recipe.method.kind:
             case "pix2pix" | "regression":
-                self._sampler: _Sampler = PairedSampler(recipe, store, np.array(train))
+                further = None if more is None else (PictureStore(more), _numbers(more, split))
+                self._sampler: _Sampler = PairedSampler(recipe, store, np.array(train), further)
             case "cyclegan":
                 self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, one) for one in DOMAINS))
             case "classifier":
@@ -109,9 +113,17 @@ class PictureSet:
         cache = self._cache_of_size(size)
         return evaluation_pair(cache, cache.names.index(name), size, self.recipe)
 
+    def files(self) -> dict[str, str]:
+        """Content hashes of all pictures by their names, further ones as `more/NAME`."""
+        known = {name: one.sha256 for name, one in zip(self.cache.names, self.cache.fingerprints, strict=True)}
+        if self.more is not None:
+            further = zip(self.more.names, self.more.fingerprints, strict=True)
+            known |= {_MORE + name: one.sha256 for name, one in further}
+        return known
+
     def hashes(self, part: str) -> list[str]:
         """Content hashes of a part of the split, in its order."""
-        known = {name: one.sha256 for name, one in zip(self.cache.names, self.cache.fingerprints, strict=True)}
+        known = self.files()
         return [known[name] for name in getattr(self.split, part)]
 
     def domain(self, domain: Domain, part: str, size: int, limit: int | None = None) -> Iterator[Single]:
@@ -176,6 +188,12 @@ class PictureSet:
         return open_cache(self.cache.items, spec)
 
 
+def _numbers(more: PictureCache, split: Split) -> np.ndarray:
+    """Those of the further pictures that are trained on, in the order of the split."""
+    index = {_MORE + name: number for number, name in enumerate(more.names)}
+    return np.array([index[name] for name in split.more])
+
+
 def evaluation_pair(cache: PictureCache, number: int, size: int, recipe: Recipe) -> Pair:
     """Centre crop of a cached picture and of its source, in display space."""
     codec = build_codec(recipe)
@@ -202,8 +220,17 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
         DataError: No usable pictures; see `data.source` and `data.cache`.
     """
     cache = open_cache(find_items(recipe.data), recipe.data, progress=progress)
-    split = make_split(cache.items, cache.fingerprints, recipe.data.split)
-    pictures = PictureSet(recipe, cache, split)
+    split, more = make_split(cache.items, cache.fingerprints, recipe.data.split), None
+    if isinstance(recipe.data, ColourData) and recipe.data.more:
+        spec = recipe.data.model_copy(update={"path": recipe.data.more})
+        more = open_cache(find_items(spec, "data.more"), spec, progress=progress)
+        kept = without_copies(split, cache.items, cache.fingerprints, more.fingerprints, recipe.data.split)
+        left_out = len(more) - len(kept)
+        if not kept:
+            raise DataError(f"{spec.path}: holds only copies of held-out pictures; give others as data.more")
+        notes = [f"{left_out} pictures of data.more are copies of held-out ones and left out"] if left_out else []
+        split = replace(split, more=tuple(_MORE + more.names[i] for i in kept), notes=(*split.notes, *notes))
+    pictures = PictureSet(recipe, cache, split, more)
     empty = [domain for domain in DOMAINS if not pictures.domain_count(domain, "train")]
     if empty:
         whose = f" of domain {empty[0]}" if len(empty) == 1 else ""

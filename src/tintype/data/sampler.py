@@ -15,8 +15,12 @@ from torch import Tensor
 
 from tintype.data.cache import PictureCache
 from tintype.data.transform import Placement, cut, draw_placement, epoch_order, sample_generator
+from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.recipe.schema import Recipe
+
+_APART = 2**39
+"""Beyond the index of any picture, and below those of orders."""
 
 _DEVICE_SHARE = 0.25
 """Largest part of a device's free memory that the pictures may take; beyond it they stay in the host's memory."""
@@ -27,6 +31,22 @@ def share_of_batch(step: int, batch_size: int, share: tuple[int, int]) -> range:
     part, parts = share
     own = batch_size // parts
     return range(step * batch_size + part * own, step * batch_size + (part + 1) * own)
+
+
+def pictures_of_more(recipe: Recipe) -> int:
+    """How many pictures of a batch come from `data.more`.
+
+    Raises:
+        RecipeError: None would, or all.
+    """
+    batch_size, share = recipe.training.batch_size, getattr(recipe.data, "more_share", 0.0)
+    number = round(share * batch_size)
+    if not 0 < number < batch_size:
+        raise RecipeError(
+            f"data.more_share={share:g} of training.batch_size={batch_size} is {number} pictures: both sets need a "
+            "part of each batch; raise the batch size or change the share"
+        )
+    return number
 
 
 class PictureStore:
@@ -68,10 +88,26 @@ class PictureStore:
 
 
 class _Epochs:
-    """Windows of single pictures; an epoch goes once through all of them."""
+    """Windows of single pictures; an epoch goes once through all of them.
 
-    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray) -> None:
-        self.recipe, self.store, self.pictures = recipe, store, pictures
+    Args:
+        recipe: How they are cut, and the seed.
+        store: Where they lie.
+        pictures: Their numbers there.
+        batch_size: How many a batch takes; default: all of a batch.
+        first: Number from which their random numbers are counted, apart from those of another set.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: PictureStore,
+        pictures: np.ndarray,
+        batch_size: int | None = None,
+        first: int = 0,
+    ) -> None:
+        self.recipe, self.store, self.pictures, self.first = recipe, store, pictures, first
+        self.batch_size = batch_size or recipe.training.batch_size
 
     @property
     def count(self) -> int:
@@ -82,40 +118,62 @@ class _Epochs:
         """Numbers and windows of the pictures of a share of a batch."""
         recipe, store, seed = self.recipe, self.store, self.recipe.training.seed
         pictures, placements = [], []
-        for number in share_of_batch(step, recipe.training.batch_size, share):
+        for number in share_of_batch(step, self.batch_size, share):
             epoch, position = divmod(number, self.count)
             index = int(self._order(epoch)[position])  # in the order of contents: names must not matter
             picture = self.pictures[index]
             pictures.append(picture)
-            placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, index)))
+            placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, self.first + index)))
         return pictures, placements
+
+    def windows(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor | None]:
+        """Targets of a share of a batch, and their sources where those are stored; display `n 3 size size`."""
+        store, size = self.store, self.recipe.data.size
+        pictures, placements = self.samples(step, share)
+        target = store.cut(pictures, placements, size, device)
+        return target, store.cut(pictures, placements, size, device, source=True) if store.cache.paired else None
 
     @functools.lru_cache(maxsize=2)  # noqa: B019
     def _order(self, epoch: int) -> np.ndarray:
-        return epoch_order(self.recipe.training.seed, epoch, self.count)
+        return epoch_order(self.recipe.training.seed, epoch, self.count, int(self.first > 0))
 
 
 class PairedSampler:
-    """Samples are pictures and their partners, cut alike."""
+    """Samples are pictures and their partners, cut alike; part of each batch may come from a second set.
 
-    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray) -> None:
-        self._epochs = _Epochs(recipe, store, pictures)
-        self._codec = build_codec(recipe)
+    Args:
+        recipe: How they are cut, and how many make a batch.
+        store: Where the pictures lie.
+        pictures: Their numbers there.
+        more: Where those of the second set lie, and their numbers.
+
+    Raises:
+        RecipeError: A batch is too small to hold pictures of both sets.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        store: PictureStore,
+        pictures: np.ndarray,
+        more: tuple[PictureStore, np.ndarray] | None = None,
+    ) -> None:
+        self._codec, self._batch_size = build_codec(recipe), recipe.training.batch_size
+        other = 0 if more is None else pictures_of_more(recipe)
+        self._sets = [_Epochs(recipe, store, pictures, self._batch_size - other)]
+        if more is not None:
+            self._sets.append(_Epochs(recipe, *more, other, first=_APART))
 
     @property
     def count(self) -> int:
-        """Samples in an epoch."""
-        return self._epochs.count
+        """Samples in an epoch: one pass over the pictures, with what is taken from a second set meanwhile."""
+        return round(self._sets[0].count * self._batch_size / self._sets[0].batch_size)
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        store, size = self._epochs.store, self._epochs.recipe.data.size
-        pictures, placements = self._epochs.samples(step, share)
-        target = store.cut(pictures, placements, size, device)
-        if store.cache.paired:
-            source = store.cut(pictures, placements, size, device, source=True)
-        else:
-            source = self._codec.source_from(target)
+        parts = [one.windows(step, share, device) for one in self._sets]
+        target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
+        source = self._codec.source_from(target) if stored is None else stored
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
 

@@ -135,8 +135,12 @@ def data_folder(path: str, field: str = "data.path") -> Path:
     return folder
 
 
-def find_items(spec: DataSpec) -> tuple[Item, ...]:
+def find_items(spec: DataSpec, field: str = "data.path") -> tuple[Item, ...]:
     """All items of a set, ordered by name.
+
+    Args:
+        spec: Where it lies.
+        field: The field that says so, for errors about a folder of colour pictures.
 
     Raises:
         UsageError: A path is empty.
@@ -146,7 +150,7 @@ def find_items(spec: DataSpec) -> tuple[Item, ...]:
         case ColourData():
             return tuple(
                 Item(name, path, split=split, entry=entry)
-                for name, path, entry, split in domain_pictures(data_path(spec.path))
+                for name, path, entry, split in domain_pictures(data_path(spec.path, field))
             )
         case SideBySideData():
             return tuple(

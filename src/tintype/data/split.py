@@ -30,6 +30,7 @@ class Split:
         groups: Names of copies and near copies, one tuple for each group of more than one.
         digest: 16 hexadecimal digits that change when any side gains, loses or changes a picture.
         notes: Sentences that a user should see.
+        more: Names of further pictures to train on, as `more/NAME`; the digest says nothing of them.
     """
 
     train: tuple[str, ...]
@@ -38,6 +39,7 @@ class Split:
     groups: tuple[tuple[str, ...], ...]
     digest: str
     notes: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON data."""
@@ -53,6 +55,7 @@ class Split:
             groups=tuple(tuple(group) for group in data["groups"]),
             digest=data["digest"],
             notes=tuple(data["notes"]),
+            more=tuple(data.get("more", ())),
         )
 
 
@@ -82,6 +85,31 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
         digest=_digest([part.digest for part in parts]),
         notes=tuple(note for part in parts for note in part.notes),
     )
+
+
+def without_copies(
+    split: Split,
+    items: Sequence[Item],
+    fingerprints: Sequence[Fingerprint],
+    more: Sequence[Fingerprint],
+    spec: SplitSpec,
+) -> list[int]:
+    """Numbers of the further pictures that are no copies of held-out ones, in an order that follows from content alone.
+
+    Args:
+        split: How the set is divided.
+        items: Of the set.
+        fingerprints: Of its pictures.
+        more: Of the further pictures.
+        spec: Says what a copy is.
+    """
+    held_out = {*split.validation, *split.test}
+    marks = [mark for item, mark in zip(items, fingerprints, strict=True) if item.name in held_out]
+    copies: set[int] = set()
+    for group in duplicate_groups([*marks, *more], spec.near_duplicates):
+        if group[0] < len(marks):
+            copies.update(i - len(marks) for i in group)
+    return sorted(set(range(len(more))) - copies, key=lambda i: (more[i].sha256, i))
 
 
 def _stratum(item: Item) -> str:

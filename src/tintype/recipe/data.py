@@ -77,6 +77,12 @@ class ColourData(_DataBase):
     """A folder of colour pictures; the grey source is made on the fly as `codec.grey` says."""
 
     kind: Literal["colour"] = "colour"
+    more: str = Field(
+        "",
+        description="Folder or .npz file of further colour pictures that are trained on beside those of path, and "
+        "never held out: against learning a small set by heart. Copies of held-out pictures are passed over.",
+    )
+    more_share: float = Field(0.5, gt=0, lt=1, description="Part of each batch that is taken from `more`.")
 
 
 class FoldersData(_DataBase):

@@ -20,7 +20,8 @@ from tintype.errors import RecipeError
 from tintype.recipe.schema import Recipe
 
 _MAX_BYTES = 1 << 20
-_TEXTS = ("name", "description", "path", "path_b", "init_from")  # taken as they stand: a folder may be called 2024
+# Taken as they stand: a folder may be called 2024.
+_TEXTS = ("name", "description", "path", "path_b", "more", "init_from")
 
 
 def preset_names() -> list[str]:

@@ -227,6 +227,8 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _method_fits(self) -> Recipe:
         method = self.method
+        if getattr(self.data, "more", "") and not self.learns_from_pairs:
+            raise ValueError(f"data.more has no effect with method.kind={method.kind}: put all pictures into data.path")
         if method.kind == "classifier":
             return self
         if method.kind != "cyclegan":

@@ -89,12 +89,14 @@ def _train(
 ) -> bool:
     team = Team.of(fabric)
     counts = ", ".join(f"{len(getattr(data.split, part))} {part}" for part in ("train", "validation", "test"))
+    counts += f" and {len(data.split.more)} more" if data.split.more else ""
     where = str(fabric.device) if team.size == 1 else f"{team.size} processes, this one on {fabric.device}"
     say.line(f"{recipe.name}: {counts} pictures; {total_steps(recipe, data.count)} steps on {where}")
-    notes = [f"{name}: left out, {reason}" for name, reason in data.cache.unreadable]
+    caches = [data.cache, *([] if data.more is None else [data.more])]
+    notes = [f"{name}: left out, {reason}" for cache in caches for name, reason in cache.unreadable]
     notes += [
         *started,
-        *data.cache.notes,
+        *(note for cache in caches for note in cache.notes),
         *data.split.notes,
         *idle_settings(recipe),
         *schedule_notes(recipe, data.count),
@@ -119,17 +121,24 @@ def _train(
 
 def _without_paths(recipe: Recipe) -> Recipe:
     """The recipe but for where the pictures lie, which may differ from host to host."""
-    return recipe.model_copy(update={"data": recipe.data.model_copy(update={"path": "", "path_b": None})})
+    paths = {field: "" for field in ("path", "path_b", "more") if hasattr(recipe.data, field)}
+    return recipe.model_copy(update={"data": recipe.data.model_copy(update=paths)})
 
 
 def _keep_split(run: RunDir, data: PictureSet, new: bool) -> None:
     """Write the split into a new run; refuse to go on with other pictures than the run began with."""
     recorded = None if new else run.read_split()
     if recorded is None:
-        files = zip(data.cache.items, data.cache.fingerprints, strict=True)
-        run.write_split(data.split, {item.name: fingerprint.sha256 for item, fingerprint in files})
-    elif recorded[0].digest != data.split.digest:
+        run.write_split(data.split, data.files())
+        return
+    split, files = recorded
+    if split.digest != data.split.digest:
         raise DataError(
             f"{data.recipe.data.path}: the pictures changed since {run.root} began "
-            f"(split {recorded[0].digest} then, {data.split.digest} now); restore them or train into a new --out"
+            f"(split {split.digest} then, {data.split.digest} now); restore them or train into a new --out"
+        )
+    if sorted(files[name] for name in split.more) != sorted(data.hashes("more")):
+        raise DataError(
+            f"data.more: the pictures changed since {run.root} began ({len(split.more)} then, {len(data.split.more)} "
+            "now); restore them or train into a new --out"
         )

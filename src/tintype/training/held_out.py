@@ -14,7 +14,7 @@ from tintype.inference.translator import Translator
 from tintype.recipe import load_recipe
 from tintype.training.rundir import RunDir, recipe_differences
 
-_OF_A_FOLD = frozenset({"name", "description", "data.path", "data.path_b", "data.split.fold"})
+_OF_A_FOLD = frozenset({"name", "description", "data.path", "data.path_b", "data.more", "data.split.fold"})
 """Fields that the recipes of a cross-validation may differ in; that pictures are others is seen by their contents."""
 
 
@@ -55,7 +55,7 @@ def trained_on(run: RunDir) -> set[str] | None:
     if recorded is None:
         return None
     split, files = recorded
-    return {files[name] for name in split.train + split.validation}
+    return {files[name] for name in split.train + split.validation + split.more}
 
 
 def require_folds(runs: Sequence[Path], cards: Sequence[ModelCard], data: Sequence[PictureSet]) -> list[str]:

@@ -24,6 +24,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor, nn
 
+from tintype.data.sampler import pictures_of_more
 from tintype.errors import DataError, LostProcessError, UsageError
 from tintype.recipe import Recipe
 
@@ -80,6 +81,11 @@ def _processes_here(recipe: Recipe, device: str, count: int) -> int:
         raise UsageError(
             f"training.batch_size={batch} is the batch of all processes together and does not divide by {count} "
             "processes: change one of the two"
+        )
+    if getattr(recipe.data, "more", "") and (further := pictures_of_more(recipe)) % count:
+        raise UsageError(
+            f"data.more_share makes {further} pictures of each batch, which does not divide by {count} processes: "
+            "change one of the two"
         )
     if device == "mps":
         raise UsageError(

@@ -22,7 +22,7 @@ from tintype.errors import OutputError, RecipeMismatchError, RunError
 from tintype.recipe import Recipe, dump_recipe, load_recipe
 
 _FREE = frozenset(
-    {"name", "description", "data.path", "data.path_b"}
+    {"name", "description", "data.path", "data.path_b", "data.more"}
     | {f"training.{field}" for field in ("steps", "epochs", "log_every", "validate_every", "checkpoint_every")}
     | {
         f"training.{field}"
@@ -126,7 +126,7 @@ class RunDir:
         try:
             recorded = json.loads(self.split.read_text(encoding="utf-8"))
             split, files = Split.from_dict(recorded), dict(recorded["files"])
-            if not set(split.train + split.validation + split.test) <= files.keys():
+            if not set(split.train + split.validation + split.test + split.more) <= files.keys():
                 raise ValueError("names without a hash")
         except (OSError, ValueError, KeyError, TypeError):
             raise RunError(f"{self.split}: damaged, so nobody knows what the run trained on; start a new run") from None
