@@ -115,7 +115,7 @@ class PairedSampler:
         if store.cache.paired:
             source = store.cut(pictures, placements, size, device, source=True)
         else:
-            source = self._codec.source_from(target)
+            source = self._codec.source_of(target)
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
 
