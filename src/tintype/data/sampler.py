@@ -130,7 +130,7 @@ class _Epochs:
     def windows(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[np.ndarray, Tensor]:
         """Numbers of the pictures of a share of a batch, and their windows as `PictureStore.cut` gives them."""
         if self.store.shown_whole(self.recipe):  # where nothing is drawn at random, nothing is done picture by picture
-            numbers = np.array(share_of_batch(step, self.recipe.training.batch_size, share))
+            numbers = np.array(share_of_batch(step, self.batch_size, share))
             epochs, positions = np.divmod(numbers, self.count)
             parts = [self._order(int(epoch))[positions[epochs == epoch]] for epoch in np.unique(epochs)]
             pictures = self.pictures[np.concatenate(parts)]
@@ -150,7 +150,7 @@ class _Epochs:
             placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, self.first + index)))
         return pictures, placements
 
-    def windows(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor | None]:
+    def pairs(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Targets of a share of a batch, and their sources where those are stored; display `n 3 size size`."""
         store, size = self.store, self.recipe.data.size
         pictures, placements = self.samples(step, share)
@@ -195,9 +195,9 @@ class PairedSampler:
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        parts = [one.windows(step, share, device) for one in self._sets]
+        parts = [one.pairs(step, share, device) for one in self._sets]
         target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
-        source = self._codec.source_from(target) if stored is None else stored
+        source = self._codec.source_of(target) if stored is None else stored
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
 

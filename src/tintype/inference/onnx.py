@@ -53,8 +53,8 @@ def export_onnx(
         module: The network, on any device; it is exported in evaluation mode and left in the mode it was in.
         card: Stored in the file's metadata.
         path: Replaced only by a file that has been checked.
-        size: Side in pixels of the first picture to compare a generator with torch on; default: the recipe's
-            `data.size`.
+        size: Side in pixels of the first picture to compare a generator with torch on; default: that of a
+            training crop.
         limit: Largest difference from torch that is let through, in model space.
 
     Raises:
@@ -117,7 +117,7 @@ class _Form:
 def _generator_form(card: ModelCard, size: int | None) -> _Form:
     recipe, multiple = card.recipe, card.multiple_of
     channels = build_codec(recipe, card.direction).source_channels
-    side = -(-(size or recipe.data.size) // multiple) * multiple
+    side = -(-(size or recipe.data.size // recipe.enlargement) // multiple) * multiple
     latent = getattr(recipe.generator, "latent", 0)
     axes: dict[InputName, str] = {"source": "n C h w", "noise": "n K", "label": "n"}
 

@@ -84,6 +84,11 @@ class ClassifierFeatures:
         return small[top : top + self._size, left : left + self._size].clip(0, 1)
 
 
+def caltech101_weights() -> bytes:
+    """The content of the shipped file, an ONNX graph."""
+    return _weights(_CALTECH101)
+
+
 @cache
 def open_caltech101() -> ClassifierFeatures:
     """The network that comes with Tintype; opened once."""
@@ -97,8 +102,11 @@ def open_fashion() -> ClassifierFeatures:
 
 
 def _opened(name: str) -> ClassifierFeatures:
-    weights = (resources.files("tintype.metrics") / "weights" / f"{name}.onnx").read_bytes()
-    return ClassifierFeatures(weights, name)
+    return ClassifierFeatures(_weights(name), name)
+
+
+def _weights(name: str) -> bytes:
+    return (resources.files("tintype.metrics") / "weights" / f"{name}.onnx").read_bytes()
 
 
 def _session(weights: bytes) -> InferenceSession:

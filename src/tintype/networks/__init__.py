@@ -13,6 +13,7 @@ from tintype.networks.dense import DenseGan
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
+from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.generators import halvings
 from tintype.recipe.schema import Direction, Recipe
@@ -27,12 +28,13 @@ __all__ = [
     "PatchGan",
     "PixelGan",
     "ResNet",
+    "SrResNet",
     "UNet",
     "build_discriminator",
     "build_generator",
 ]
 
-Generator = UNet | ResNet | Classifier | MlpGenerator | DcganGenerator
+Generator = UNet | ResNet | SrResNet | Classifier | MlpGenerator | DcganGenerator
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
@@ -66,6 +68,19 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 dropout=spec.dropout,
                 upsample=spec.upsample,
             )
+        case "srresnet":
+            network = SrResNet(
+                codec.source_channels,
+                codec.target_channels,
+                scale=recipe.enlargement,
+                filters=spec.filters,
+                blocks=spec.blocks,
+                norm=spec.norm,
+                activation=spec.activation,
+                end_kernel=spec.end_kernel,
+                upsample=spec.upsample,
+                skip=spec.skip,
+            )
         case "classifier":
             network = Classifier(
                 codec.source_channels,
@@ -97,9 +112,11 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 upsample=spec.upsample,
             )
     initialise(network, spec.init)
-    if isinstance(network, UNet | ResNet):
+    if isinstance(network, SrResNet):
+        network.begin_evenly()
+    if isinstance(network, UNet | ResNet | SrResNet):
         network.recompute = recipe.training.recompute
-        if recipe.inference.batch_statistics and getattr(spec, "norm", "none") == "batch":
+        if recipe.inference.batch_statistics and spec.norm == "batch":
             forget_statistics(network)
             network.tiling = "approximate"  # what a tile holds changes its statistics
     return network

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -179,10 +180,7 @@ def _number(text: str) -> str | float:
 
 def _explain(error: ErrorDetails) -> str:
     """One line for one pydantic error: the dotted field, what came, what was needed."""
-    kinds = {"colour", "folders", "side_by_side", "unpaired", "rgb", "gray", "lab", "unet", "resnet"}
-    kinds |= {"patchgan", "pixel", "dense", "pix2pix", "regression", "cyclegan", "labelled", "classifier"}
-    kinds |= {"mlp", "dcgan", "gan"}
-    path = [str(part) for part in error["loc"] if str(part) not in kinds]
+    path = [str(part) for place, part in enumerate(error["loc"]) if place != 1 or part not in _kinds()]
     field = ".".join(path)
     value = error.get("input")
     match error["type"]:
@@ -202,6 +200,13 @@ def _explain(error: ErrorDetails) -> str:
         case _:
             shown = repr(value) if not isinstance(value, dict) else "a section"
             return f"{field}: got {shown}, {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+@cache
+def _kinds() -> frozenset[str]:
+    """The kinds of all sections, which pydantic puts into the path to a field after the name of its section."""
+    sections = [section for field in Recipe.model_fields.values() for section in _models_in(field.annotation)]
+    return frozenset(one.model_fields["kind"].default for one in sections if "kind" in one.model_fields)
 
 
 def _nearest(field: str) -> str:

@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from tintype.recipe.enlarging import SrResNetSpec
 from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, MlpDiscriminatorSpec, MlpSpec
 from tintype.recipe.network_parts import SPECTRAL_NORM, InitSpec, InputName, Norm
 from tintype.recipe.section import Section
@@ -34,6 +35,7 @@ __all__ = [
     "PatchGanSpec",
     "PixelSpec",
     "ResNetSpec",
+    "SrResNetSpec",
     "UNetSpec",
 ]
 
@@ -139,6 +141,7 @@ GeneratorSpec = Annotated[
     Annotated[UNetSpec, Tag("unet")]
     | Annotated[ResNetSpec, Tag("resnet")]
     | Annotated[ClassifierNetSpec, Tag("classifier")]
+    | Annotated[SrResNetSpec, Tag("srresnet")]
     | Annotated[MlpSpec, Tag("mlp")]
     | Annotated[DcganSpec, Tag("dcgan")],
     Discriminator(_generator_kind),
