@@ -24,13 +24,14 @@ from pathlib import Path
 
 import torch
 from plain_cyclegan import PlainCycleGan
-from work import convolution_rate, cyclegan_work, pix2pix_work
+from work import convolution_rate, cyclegan_work, pix2pix_work, regression_work
 
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
 from tintype.methods import build_method
 from tintype.methods.cyclegan import CycleGan
 from tintype.methods.pix2pix import Pix2Pix
+from tintype.methods.regression import Regression
 from tintype.recipe import load_recipe
 from tintype.training import make_fabric
 from tintype.training.machine import keep_memory
@@ -84,6 +85,10 @@ def main() -> None:
         case CycleGan():
             work = cyclegan_work(method, *data.batch(0, device))
             plain = PlainCycleGan(recipe, method)
+        case Regression():
+            work = regression_work(method, data.batch(0, device)[0])
+        case _:
+            parser.error(f"method.kind={recipe.method.kind} is not counted here: give pix2pix, regression or cyclegan")
     before, where = convolution_rate()
     print(f"threads {torch.get_num_threads()}; best 3x3 convolution {before / 1e9:.0f} GFLOP/s at {where}")
     with tempfile.TemporaryDirectory() as folder, Reporter(quiet=True) as say:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from tintype.methods.cyclegan import CycleGan
 from tintype.methods.pix2pix import Pix2Pix
+from tintype.methods.regression import Regression
 
 
 def convolution_rate(repeats: int = 5) -> tuple[float, str]:
@@ -52,6 +53,12 @@ class Macs:
         macs = module.weight.numel() * pixels.shape[0] * pixels.shape[2] * pixels.shape[3]
         self.first = self.first or macs
         self.total += macs
+
+
+def regression_work(method: Regression, source: Tensor) -> float:
+    """FLOP of one step of a regression."""
+    g = Macs(method.networks["generator"], source)
+    return 2.0 * (g.total + g.total + (g.total - g.first))
 
 
 def pix2pix_work(method: Pix2Pix, source: Tensor, target: Tensor) -> float:

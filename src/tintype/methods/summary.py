@@ -57,18 +57,21 @@ _Seen = dict[str, tuple[tuple[tuple[int, ...], ...], list[LayerRow]]]
 
 def summarise(recipe: Recipe) -> list[NetworkSummary]:
     """Summaries of all networks of a recipe's method, in its order."""
+    if getattr(recipe.method, "gradient_penalty", 0) > 0:  # its second derivatives need more than shapes
+        recipe = recipe.model_copy(update={"method": recipe.method.model_copy(update={"gradient_penalty": 0.0})})
     with torch.device("meta"):
         method = build_method(recipe)
     seen: _Seen = {}
     handles = []
     for name, network in method.networks.items():
         watch = _Watch(name, seen)
-        handles += [network.register_forward_pre_hook(watch.begin), network.register_forward_hook(watch.end)]
+        handles.append(network.register_forward_pre_hook(watch.begin))
         handles += [
             layer.register_forward_hook(watch.layer(path))
             for path, layer in network.named_modules()
             if any(True for _ in layer.parameters(recurse=False))
         ]
+        handles.append(network.register_forward_hook(watch.end))  # after that of a network which is a layer itself
     batch = _batch(recipe)
     out = method.forward(batch)
     for phase in method.phases:
