@@ -293,7 +293,7 @@ def test_what_is_already_there_is_no_work(model, folder, tmp_path, capfd):
         (["--statistics", "whole"], "--statistics whole: this model sees every picture whole"),
         (["--tile", "512"], "--tile: this model sees every picture whole"),
         (["--memory", "much"], "--memory much: give a number of bytes"),
-        (["--seed", "1"], "--seed 1: has no effect without --uncertainty"),
+        (["--seed", "1"], "--seed 1: has no effect on this model without --uncertainty"),
         (["--time-limit", "0"], "--time-limit 0.0: give a number of seconds above 0"),
         (["--max-pixels", "nan"], "--max-pixels nan: give a number of pixels"),
         (["--strength", "nan"], "strength nan"),

@@ -3,10 +3,14 @@
 The discriminator sees source and target joined by channel. Where the target is smaller than the source (chroma at a
 lower size), the source is reduced by area to it first. With no adversarial weight there is no discriminator at all; a
 stage of L1 alone leaves it out until the generator knows the pairs.
+
+A generator with noise z would learn to ignore it. Two things keep it in use: of several z for a source only the one of
+the nearest result learns, and an encoder has to tell z from the result (Zhu et al. 2017b).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,22 +18,35 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tintype import losses
-from tintype.methods.method import Batch, Phase
-from tintype.networks import build_discriminator, build_generator
+from tintype.methods.method import Batch, Peers, Phase
+from tintype.methods.noise import draw_noise, latent_loss, nearest_noise
+from tintype.networks import build_discriminator, build_generator, build_latent_encoder
 from tintype.recipe.methods import Pix2PixSpec
 from tintype.recipe.schema import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The generated target, and the noise that it was made with."""
+
+    target: Tensor
+    noise: Tensor | None = None
 
 
 class Pix2Pix:
     """Phases: discriminator, then generator, on one shared generator pass."""
 
-    def __init__(self, recipe: Recipe, spec: Pix2PixSpec) -> None:
+    def __init__(self, recipe: Recipe, spec: Pix2PixSpec, peers: Peers | None = None) -> None:
         self.spec = spec
+        self._latent = getattr(recipe.generator, "latent", 0) if "noise" in recipe.inputs else 0
+        self._seed, self._peers = recipe.training.seed, peers
         self.stride = recipe.output_stride
         self.networks = nn.ModuleDict({"generator": build_generator(recipe)})
         self.exports = {"": "generator"}
         self._health: dict[str, Tensor] = {}
-        self.phases: tuple[Phase, ...] = (Phase("generator", ("generator",), "generator"),)
+        if spec.lambda_latent > 0:
+            self.networks["encoder"] = build_latent_encoder(recipe)
+        self.phases: tuple[Phase, ...] = (Phase("generator", tuple(self.networks), "generator"),)
         if self.spec.lambda_adversarial > 0:
             self.networks["discriminator"] = build_discriminator(recipe)
             self.phases = (Phase("discriminator", ("discriminator",), "discriminator"), *self.phases)
@@ -46,18 +63,23 @@ class Pix2Pix:
         health, self._health = self._health, {}
         return health
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Made:
         """The generated target."""
-        return self.networks["generator"](batch.source)
+        generator = self.networks["generator"]
+        if not self._latent:
+            return Made(generator(batch.source))
+        drawn = draw_noise(batch, self._latent, self._seed, self._peers, times=self.spec.candidates)
+        noise = drawn[0] if len(drawn) == 1 else nearest_noise(generator, batch, drawn)
+        return Made(generator(batch.source, noise), noise)
 
-    def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
-        """`d/real` and `d/fake`, or `g/adversarial` and `g/l1`; a term that weighs nothing is left out."""
+    def loss(self, phase: str, batch: Batch, out: Made) -> dict[str, Tensor]:
+        """`d/real` and `d/fake`, or `g/adversarial`, `g/l1` and `g/latent`; a term that weighs nothing is left out."""
         spec = self.spec
         adversarial = spec.lambda_adversarial > 0 and batch.step >= spec.l1_steps and batch.epoch >= spec.l1_epochs
         if phase == "discriminator":
             if not adversarial:
                 return {}
-            on_real, on_fake = self._judge(batch, batch.target), self._judge(batch, out.detach())
+            on_real, on_fake = self._judge(batch, batch.target), self._judge(batch, out.target.detach())
             self._health = {
                 "d/accuracy_real": losses.right_share(on_real, spec.adversarial, real=True),
                 "d/accuracy_fake": losses.right_share(on_fake, spec.adversarial, real=False),
@@ -67,10 +89,12 @@ class Pix2Pix:
             return {"d/real": spec.lambda_discriminator * real, "d/fake": spec.lambda_discriminator * fake}
         terms = {}
         if adversarial:
-            logits = self._judge(batch, out)
+            logits = self._judge(batch, out.target)
             terms["g/adversarial"] = spec.lambda_adversarial * losses.generator_loss(logits, spec.adversarial)
         if spec.lambda_l1 > 0:
-            terms["g/l1"] = spec.lambda_l1 * losses.l1_loss(out, batch.target, spec.vividness)
+            terms["g/l1"] = spec.lambda_l1 * losses.l1_loss(out.target, batch.target, spec.vividness)
+        if spec.lambda_latent > 0 and out.noise is not None:
+            terms["g/latent"] = spec.lambda_latent * latent_loss(self.networks["encoder"], out.target, out.noise)
         return terms
 
     def _judge(self, batch: Batch, target: Tensor) -> Tensor:

@@ -8,13 +8,26 @@ from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
 from tintype.networks.classifier import Classifier
+from tintype.networks.conditional import LatentEncoder
 from tintype.networks.dense import DenseGan
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
+from tintype.recipe.networks import InitSpec
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["Classifier", "DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = [
+    "Classifier",
+    "DenseGan",
+    "LatentEncoder",
+    "PatchGan",
+    "PixelGan",
+    "ResNet",
+    "UNet",
+    "build_discriminator",
+    "build_generator",
+    "build_latent_encoder",
+]
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | Classifier:
@@ -23,6 +36,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
     In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits.
     """
     codec, spec = build_codec(recipe, direction), recipe.generator
+    latent = getattr(spec, "latent", 0) if "noise" in recipe.inputs_of(direction) else 0
     network: UNet | ResNet | Classifier
     match spec.kind:
         case "unet":
@@ -36,6 +50,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 dropout=spec.dropout,
                 upsample=spec.upsample,
                 output_stride=recipe.output_stride,
+                latent=latent,
             )
         case "resnet":
             network = ResNet(
@@ -46,6 +61,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 norm=spec.norm,
                 dropout=spec.dropout,
                 upsample=spec.upsample,
+                latent=latent,
             )
         case "classifier":
             network = Classifier(
@@ -65,6 +81,14 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
     if recipe.inference.batch_statistics and spec.norm == "batch":
         forget_statistics(network)
         network.tiling = "approximate"  # what a tile holds changes its statistics
+    return network
+
+
+def build_latent_encoder(recipe: Recipe) -> LatentEncoder:
+    """The network that tells from a generated target which noise it was made with, with freshly drawn weights."""
+    assert "noise" in recipe.inputs
+    network = LatentEncoder(build_codec(recipe).target_channels, getattr(recipe.generator, "latent", 1))
+    initialise(network, InitSpec(kind="kaiming"))
     return network
 
 

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from tintype.recipe.data import DataSpec, Direction
 from tintype.recipe.methods import MethodSpec, Pix2PixSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
+from tintype.recipe.rules_stochastic import check_noise_in_use
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
@@ -143,8 +144,8 @@ class EvaluationSpec(Section):
     best_by: Literal["psnr", "ssim", "ciede2000", "accuracy", "last"] | None = Field(
         None,
         description="Validation score that chooses the exported checkpoint; 'last' takes the final one. Default: psnr "
-        "for methods that learn from pairs, accuracy for classifiers, last for the others and where a stage of L1 "
-        "alone comes first.",
+        "for methods that learn from pairs, accuracy for classifiers, last for the others, where a stage of L1 alone "
+        "comes first, and with noise, whose spread no score of single results wants.",
     )
     size: int | None = Field(
         None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
@@ -225,6 +226,11 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _noise_is_in_use(self) -> Recipe:
+        check_noise_in_use(self)
+        return self
+
+    @model_validator(mode="after")
     def _method_fits(self) -> Recipe:
         method = self.method
         if method.kind == "classifier":
@@ -273,7 +279,7 @@ class Recipe(Section):
         match self.method.kind:
             case "pix2pix" | "regression":
                 staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
-                return "last" if staged else "psnr"
+                return "last" if staged or "noise" in self.inputs else "psnr"
             case "cyclegan":
                 return "last"
             case "classifier":
@@ -293,6 +299,10 @@ class Recipe(Section):
     def inputs(self) -> tuple[InputName, ...]:
         """What the network that is shipped takes, in the order of its arguments."""
         return self.generator.inputs
+
+    def inputs_of(self, direction: Direction) -> tuple[InputName, ...]:
+        """The same of one of two directions: the way back has no noise, since one target has one source."""
+        return tuple(name for name in self.inputs if name != "noise" or direction == "ab")
 
     @property
     def generator_multiple(self) -> int:
