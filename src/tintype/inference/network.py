@@ -53,7 +53,8 @@ class Network:
     def _seeded(self) -> Callable[[np.ndarray], np.ndarray]:
         """The network of the picture alone."""
         if "noise" in self.card.inputs:
-            z = noise_of(self.seed, getattr(self.card.recipe.generator, "latent", 1))
+            recipe = self.card.recipe
+            z = np.float32(recipe.inference.temperature) * noise_of(self.seed, getattr(recipe.generator, "latent", 1))
             many = self.runtime
             assert isinstance(many, ManyRuntime)
             return lambda x: many.run({"source": x, "noise": z.repeat(len(x), axis=0)})[0]

@@ -75,8 +75,8 @@ def spread_lines(spread: Spread) -> list[str]:
     assert spread.marginal_score and spread.score_over_marginal
     return [
         *lines,
-        f"  intervals of {spread.level:.0%} hold {spread.coverage.mean:.1%} of the pixels (mean and {spread.factor:.2f} "
-        f"deviations; without calibration {spread.coverage_uncalibrated.mean:.1%}), score "
+        f"  intervals of {spread.level:.0%} hold {spread.coverage.mean:.1%} of the pixels (mean and "
+        f"{spread.factor:.2f} deviations; without calibration {spread.coverage_uncalibrated.mean:.1%}), score "
         f"{_pair(spread.interval_score, 1)}",
         f"  one interval for all pixels holds {spread.marginal_coverage.mean:.1%}, score "
         f"{_pair(spread.marginal_score, 1)}; lower is better, the difference is {_pair(spread.score_over_marginal, 1)}",

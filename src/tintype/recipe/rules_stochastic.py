@@ -13,9 +13,13 @@ def check_noise_in_use(recipe: Recipe) -> None:
     method, noise = recipe.method, getattr(recipe.generator, "noise", "none")
     latent, candidates = getattr(method, "lambda_latent", 0.0), getattr(method, "candidates", 1)
     if noise != "input":
-        for field, given in (("lambda_latent", latent > 0), ("candidates", candidates > 1)):
+        for field, given in (
+            ("method.lambda_latent", latent > 0),
+            ("method.candidates", candidates > 1),
+            ("inference.temperature", recipe.inference.temperature != 1),
+        ):
             if given:
-                raise ValueError(f"method.{field} is about the noise of generator.noise=input, got noise={noise}")
+                raise ValueError(f"{field} is about the noise of generator.noise=input, got noise={noise}")
         return
     if method.kind not in ("pix2pix", "cyclegan"):
         raise ValueError(

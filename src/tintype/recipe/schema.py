@@ -133,6 +133,12 @@ class InferenceSpec(Section):
         1,
         description="Mean over so many copies of a picture: 2 with its mirror image, 8 with all quarter turns.",
     )
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="Factor on the noise of generator.noise=input: below 1 results lie closer together.",
+    )
     batch_statistics: bool = Field(
         False, description="Batch normalisation by the picture at hand, not by what was learnt in training."
     )
