@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.inference.conftest import write_model
+from tests.inference.conftest import write_model, write_noisy_model
 
 from tintype import cli, command_translate
 from tintype.image.file import read_image, write_image
@@ -293,7 +293,7 @@ def test_what_is_already_there_is_no_work(model, folder, tmp_path, capfd):
         (["--statistics", "whole"], "--statistics whole: this model sees every picture whole"),
         (["--tile", "512"], "--tile: this model sees every picture whole"),
         (["--memory", "much"], "--memory much: give a number of bytes"),
-        (["--seed", "1"], "--seed 1: has no effect without --uncertainty"),
+        (["--seed", "1"], "--seed 1: has no effect on this model without --uncertainty"),
         (["--time-limit", "0"], "--time-limit 0.0: give a number of seconds above 0"),
         (["--max-pixels", "nan"], "--max-pixels nan: give a number of pixels"),
         (["--strength", "nan"], "strength nan"),
@@ -354,3 +354,17 @@ def test_a_picture_beyond_max_pixels_fails_and_the_rest_goes_on(model, folder, t
     assert code == 1
     assert f"failed: {folder / 'large.png'}: 20 x 20 pixels, more than" in said
     assert "5 pictures translated" in said
+
+
+def test_a_seed_repeats_one_of_the_colourings_of_a_model_with_noise(folder, tmp_path, capfd):
+    model = write_noisy_model(tmp_path / "many.onnx")
+    expected = Translator(model).with_seed(3)(read_image(folder / "0.png"))
+    for name, words in (("one", ("--seed", 3)), ("isolated", ("--seed", 3, "--isolate")), ("plain", ())):
+        out = tmp_path / name
+        code, _, _ = run(capfd, "translate", folder / "0.png", "-m", model, "--out", out, *words)
+        assert code == 0
+        mark = read_provenance(out / "0.png")
+        assert mark is not None
+        assert ("seed", "3" if words else "0") in tuple(map(tuple, mark.settings))
+        difference = np.abs(read_image(out / "0.png").pixels - expected.pixels).max()
+        assert (difference < 1 / 250) == bool(words)

@@ -776,3 +776,23 @@ def test_many_runs_stay_one_page_of_bounded_size(make_run, monkeypatch):
     assert table.count(">grey copy<") == 1
     assert page.text.count("was left out to keep this page small") > 0
     assert len([source for source in page.sources if source.startswith("data:")]) <= 27
+
+
+def test_many_results_of_a_picture_have_a_table_of_their_own(make_run):
+    around = {"mean": 19.25, "low": 19.0, "high": 19.5}
+    shares = {"mean": 0.912, "low": 0.9, "high": 0.93}
+    spread = {
+        "samples": 8,
+        "seed": 0,
+        "pictures": 9,
+        "single": around,
+        "best": around,
+        "coverage": shares,
+        "factor": 2.5,
+    }
+    page = report(make_run(result=scores() | {"spread": spread}))[0]
+    assert "Best of 8 results, PSNR in dB" in page
+    assert "Share of pixels within intervals of 90%, calibrated" in page
+    assert "0.912" in page
+    assert "random tints" not in page
+    assert "Many results" not in report(make_run("plain"))[0]

@@ -158,7 +158,9 @@ def translate(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write NAME.uncertainty.png: where the colour is a guess.")
     ] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Of the passes of --uncertainty; default: 0.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Of a model with noise, and of the passes of --uncertainty; default: 0.")
+    ] = None,
     isolate: Annotated[
         bool, typer.Option("--isolate", help="Work in processes that may die, for files from strangers.")
     ] = False,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,10 @@ import numpy as np
 from tintype.arguments import counted
 from tintype.errors import UsageError
 from tintype.image.file import read_image, write_image
+from tintype.inference.colourings import colourings
 from tintype.inference.modelfile import find_model, read_card
 from tintype.inference.sampling import Sampler, sample_grid
+from tintype.inference.translator import Translator
 
 
 def sample(model: Path, picture: Path | None, count: int, out: Path, seed: int, label: str | None) -> None:
@@ -33,17 +34,14 @@ def sample(model: Path, picture: Path | None, count: int, out: Path, seed: int, 
 
 def _of_picture(model: Path, picture: Path, count: int, out: Path, seed: int) -> None:
     path = find_model(model)
-    inputs = read_card(path).recipe.inputs
-    if "source" not in inputs:
+    card = read_card(path)
+    if "source" not in card.inputs:
         raise UsageError(f"{path}: makes pictures from noise alone; leave out {picture}")
-    if "noise" not in inputs:
+    if not card.makes_many:
         raise UsageError(
-            f"{path}: makes one result of a picture, always the same; give a model with generator.noise=input, or use "
+            f"{path}: makes one result of a picture, always the same; give a model with generator.noise, or use "
             "tintype translate"
         )
-    from tintype.inference.translator import Translator
-
-    colourings = importlib.import_module("tintype.inference.colourings").colourings
     drawn = colourings(Translator(path), read_image(picture), count, seed)
     write_image(out, sample_grid(np.stack(drawn)))
     print(f"{out}: {counted(count, 'result')} of {picture}, seed {seed}")  # noqa: T201

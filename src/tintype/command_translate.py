@@ -187,8 +187,6 @@ def _format(asked: Asked) -> Format | None:
 
 
 def _options(asked: Asked, picture_format: Format | None) -> TranslateOptions:
-    if asked.seed is not None and not asked.uncertainty:
-        raise UsageError(f"--seed {asked.seed}: has no effect without --uncertainty; leave it out")
     if asked.uncertainty:
         font()  # a map has labels, and without one no picture is to be begun
     limits = Limits()
@@ -220,7 +218,7 @@ def _options(asked: Asked, picture_format: Format | None) -> TranslateOptions:
         ),
         strength=asked.strength,
         keep_colour=asked.keep_colour,
-        seed=asked.seed or 0,
+        seed=asked.seed,
         time_limit=asked.time_limit,
     )
 

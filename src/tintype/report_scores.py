@@ -155,6 +155,46 @@ class Table(BaseModel):
     rows: list[Annotated[list[Cell], Field(max_length=12)]] = Field([], max_length=100)
 
 
+class Spread(BaseModel):
+    """Several results of each picture: how good, how far apart, and whether the truth lies where they say."""
+
+    samples: int = 0
+    pictures: int | None = None
+    single: Estimate = None
+    mean: Estimate = None
+    best: Estimate = None
+    best_tint: Estimate = None
+    best_over_single: Estimate = None
+    best_over_tint: Estimate = None
+    diversity: Estimate = None
+    level: Drawable = 0.9
+    coverage: Estimate = None
+    coverage_uncalibrated: Estimate = None
+    interval_score: Estimate = None
+    marginal_coverage: Estimate = None
+    marginal_score: Estimate = None
+
+    @property
+    def rows(self) -> list[tuple[str, Estimate, int]]:
+        """What is shown: a label, the figure and its digits; without those that were not measured."""
+        n, level = self.samples, f"{self.level:.0%}"
+        rows: list[tuple[str, Estimate, int]] = [
+            ("One result, PSNR in dB", self.single, 2),
+            (f"Mean chroma of {n} results, PSNR in dB", self.mean, 2),
+            (f"Best of {n} results, PSNR in dB", self.best, 2),
+            (f"Best of {n} random tints of that mean, PSNR in dB", self.best_tint, 2),
+            ("Best result minus one, dB", self.best_over_single, 2),
+            ("Best result minus best tint, dB", self.best_over_tint, 2),
+            ("Between two results, CIEDE2000", self.diversity, 2),
+            (f"Share of pixels within intervals of {level}, calibrated", self.coverage, 3),
+            ("The same without calibration", self.coverage_uncalibrated, 3),
+            ("The same of one interval for all pixels", self.marginal_coverage, 3),
+            ("Interval score of chroma, lower is better", self.interval_score, 1),
+            ("The same of one interval for all pixels", self.marginal_score, 1),
+        ]
+        return [row for row in rows if row[1] is not None]
+
+
 def _primary_psnr(entry: object) -> object:
     """A picture of `per_picture` with the PSNR of each contender gathered under `psnr`."""
     if not isinstance(entry, dict):
@@ -187,6 +227,7 @@ class Scores(BaseModel):
     consistency: Consistency | None = None
     realism: Realism | None = None
     tables: list[Table] = Field([], max_length=20)
+    spread: Spread | None = None
     against_runs: list[Comparison] = Field([], max_length=100)
     per_picture: list[Annotated[Judged, BeforeValidator(_primary_psnr)]] = Field([], max_length=200_000)
 

@@ -34,6 +34,11 @@ GENERATORS = {
     "unet, instance, resize, blocks": (
         "generator={filters: 2, levels: 4, bottleneck_blocks: 1, norm: instance, upsample: resize}"
     ),
+    "unet, instance, blocks, noise": (
+        "generator={filters: 2, levels: 3, bottleneck_blocks: 1, norm: instance, noise: input, latent: 3}"
+    ),
+    "unet, batch, noise": "generator={filters: 2, levels: 3, upsample: resize, noise: input, latent: 2}",
+    "resnet, instance, noise": "generator={kind: resnet, filters: 2, blocks: 1, noise: input, latent: 3}",
 }
 ENLARGING = {
     "srresnet, none, shuffle": (4, "filters: 2, blocks: 2"),
@@ -70,10 +75,22 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
     return load_recipe("tiny", [*codec, generator])
 
 
+def noise_for(recipe: Recipe, count: int) -> dict[str, np.ndarray]:
+    """What the generator takes beside a source."""
+    if "noise" not in recipe.inputs:
+        return {}
+    shape = (count, recipe.generator.latent)
+    return {"noise": np.random.default_rng(1).standard_normal(shape, dtype=np.float32)}
+
+
+def made(network: torch.nn.Module, recipe: Recipe, x: torch.Tensor) -> torch.Tensor:
+    return network(x, *(torch.from_numpy(one) for one in noise_for(recipe, len(x)).values()))
+
+
 def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> None:
     network, channels = build_generator(recipe), build_codec(recipe)
     side = 2 * network.multiple_of
-    output = network(torch.rand(2, channels.source_channels, side, 2 * side))
+    output = made(network, recipe, torch.rand(2, channels.source_channels, side, 2 * side))
     stride, scale = recipe.output_stride, recipe.enlargement
     assert output.shape == (2, channels.target_channels, side // stride * scale, 2 * side // stride * scale)
 
@@ -83,10 +100,10 @@ def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None
     channels = build_codec(recipe).source_channels
     multiple = network.multiple_of
     assert multiple == recipe.generator_multiple
-    made = network(torch.rand(1, channels, multiple, multiple))
-    assert made.shape[2] == multiple // recipe.output_stride * recipe.enlargement
+    output = made(network, recipe, torch.rand(1, channels, multiple, multiple))
+    assert output.shape[2] == multiple // recipe.output_stride * recipe.enlargement
     with pytest.raises((RuntimeError, ValueError)):  # instance norm refuses a single pixel before the sizes clash
-        network(torch.rand(1, channels, multiple // 2, (multiple + 1) // 2))
+        made(network, recipe, torch.rand(1, channels, multiple // 2, (multiple + 1) // 2))
 
 
 def test_what_is_saved_is_loaded(recipe: Recipe, tmp_path: Path) -> None:
@@ -96,7 +113,7 @@ def test_what_is_saved_is_loaded(recipe: Recipe, tmp_path: Path) -> None:
     loaded, card = load_network(tmp_path / "model.safetensors")
     assert card.recipe == recipe
     x = torch.rand(1, build_codec(recipe).source_channels, 32, 32)
-    assert torch.equal(loaded.eval()(x), network(x))
+    assert torch.equal(made(loaded.eval(), recipe, x), made(network, recipe, x))
 
 
 @pytest.mark.parametrize("generator", ["unet, batch, blocks", "resnet, instance, transposed"])
@@ -125,7 +142,8 @@ def test_onnx_agrees_with_torch(network: str, space: str, tmp_path: Path) -> Non
     runtime, card = open_runtime(tmp_path / "model.onnx")
     assert card.recipe == recipe
     x = np.random.default_rng(0).uniform(-1, 1, (2, build_codec(recipe).source_channels, 32, 48)).astype(np.float32)
-    np.testing.assert_allclose(runtime(x), TorchRuntime(generator)(x), atol=1e-5)
+    inputs = {"source": x, **noise_for(recipe, 2)}
+    np.testing.assert_allclose(runtime.run(inputs)[0], TorchRuntime(generator).run(inputs)[0], atol=1e-5)
 
 
 FROM_NOISE = {

@@ -25,7 +25,7 @@ LAYERS = (
     ("report_pictures", "report_scores", "report_warnings"),
     ("report_events",),
     ("training",),
-    ("blind_answers", "consistency", "evaluation"),
+    ("blind_answers", "consistency", "evaluation", "many"),
     ("judging",),
     ("methods", "inference"),
     ("data", "networks", "losses", "metrics"),

@@ -49,6 +49,8 @@ LIGHT = (
     "tintype.sweep.definition",
     "tintype.sweep.points",
     "tintype.judging",
+    "tintype.many",
+    "tintype.inference.colourings",
     "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
     *(f"tintype.inference.{name}" for name in ("sampling", "stream", "translator", "worker")),

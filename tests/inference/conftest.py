@@ -89,6 +89,42 @@ def write_model(path, codec="lab", **fields):
     return path
 
 
+def noisy_card(noise="input", codec="lab", **fields):
+    """The card of a model with noise; z has 2 numbers."""
+    card = make_card(codec, **fields)
+    spec = UNetSpec(
+        filters=4, levels=3, norm="instance", dropout=0.5, noise=noise, latent=2, init=card.recipe.generator.init
+    )
+    return card.model_copy(update={"recipe": card.recipe.model_copy(update={"generator": spec})})
+
+
+def write_noisy_model(path):
+    """An ONNX model of L* and noise whose chroma is the noise times 0.1, which a process loads at once."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in (("source", ["n", 1, "h", "w"]), ("noise", ["n", 2]), ("output", ["n", 2, "h", "w"]))
+    ]
+    constants = [
+        numpy_helper.from_array(np.array([2, 3]), "axes"),
+        numpy_helper.from_array(np.float32(0.1), "tenth"),
+        numpy_helper.from_array(np.float32(0), "zero"),
+    ]
+    nodes = [
+        helper.make_node("Unsqueeze", ["noise", "axes"], ["pixel"]),
+        helper.make_node("Mul", ["pixel", "tenth"], ["tint"]),
+        helper.make_node("Mul", ["source", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "tint"], ["output"]),
+    ]
+    graph = helper.make_graph(nodes, "small", ends[:2], ends[2:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {METADATA_KEY: card_to_json(noisy_card())})
+    onnx.save(model, path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def onnx_model(tmp_path_factory):
     return write_model(tmp_path_factory.mktemp("onnx") / "model.onnx")

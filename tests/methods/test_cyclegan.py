@@ -186,3 +186,32 @@ def test_one_grey_channel_goes_to_colour_and_back() -> None:
     out = method.forward(Batch(grey, colour))
     assert out.fake_b.shape == colour.shape
     assert out.fake_a.shape == out.cycled_a.shape == grey.shape
+
+
+NOISE = ("generator.noise=input", "generator.latent=3", "method.lambda_latent=0.5")
+
+
+def test_with_noise_one_way_makes_many_and_the_way_back_makes_one() -> None:
+    method, one = built(*NOISE), batch()
+    generating = next(phase for phase in method.phases if phase.name == "generators")
+    assert generating.networks == ("g_ab", "g_ba", "encoder")
+    out = method.forward(one)
+    encoder, g_ab = method.networks["encoder"], method.networks["g_ab"]
+    torch.testing.assert_close(out.fake_b, g_ab(one.source, out.noise))
+    torch.testing.assert_close(out.cycled_b, g_ab(out.fake_a, encoder(one.target)))
+    torch.testing.assert_close(out.fake_a, method.networks["g_ba"](one.target))
+    assert out.identity_b is not None
+    torch.testing.assert_close(out.identity_b, g_ab(one.target, encoder(one.target)))
+    terms = method.loss("generators", one, out)
+    expected = 0.5 * (encoder(out.fake_b) - out.noise).abs().mean()
+    assert terms["g/latent"].item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_joined_calls_equal_plain_ones_with_noise_too() -> None:
+    joined, plain = built(*NOISE), built(*NOISE)
+    plain.joined_generators = plain.joined_discriminators = False
+    ours, theirs = step_terms(joined), step_terms(plain)
+    for name, value in theirs[0].items():
+        torch.testing.assert_close(ours[0][name], value)
+    for name, gradient in theirs[1].items():
+        torch.testing.assert_close(ours[1][name], gradient, atol=1e-5, rtol=1e-4)

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from tintype.methods import Batch, build_method
+from tintype.methods.noise import draw_noise
 from tintype.methods.perceptual import open_perceptual
 from tintype.recipe import load_recipe
 
@@ -21,9 +22,9 @@ def test_the_terms_carry_their_weights_and_their_names() -> None:
     out = method.forward(batch)
     terms = method.loss("generator", batch, out)
     assert list(terms) == ["g/adversarial", "g/l1"]
-    assert terms["g/l1"].item() == pytest.approx(50 * F.l1_loss(out, batch.target).item(), rel=1e-6)
+    assert terms["g/l1"].item() == pytest.approx(50 * F.l1_loss(out.target, batch.target).item(), rel=1e-6)
     condition = F.avg_pool2d(batch.source, 2)
-    logits = method.networks["discriminator"](torch.cat([condition, out], 1))
+    logits = method.networks["discriminator"](torch.cat([condition, out.target], 1))
     assert terms["g/adversarial"].item() == pytest.approx(2 * F.softplus(-logits).mean().item(), rel=1e-4)
 
 
@@ -88,11 +89,12 @@ def test_the_perceptual_term_joins_with_the_discriminator() -> None:
     out = method.forward(before)
     terms = method.loss("generator", before, out)
     assert list(terms) == ["g/l2"]
-    assert terms["g/l2"].item() == pytest.approx(2 * F.mse_loss(out, before.target).item())
+    assert terms["g/l2"].item() == pytest.approx(2 * F.mse_loss(out.target, before.target).item())
     after = Batch(before.source, before.target, step=3)
     terms = method.loss("generator", after, out)
     assert list(terms) == ["g/adversarial", "g/l2", "g/perceptual"]
-    assert terms["g/perceptual"].item() == pytest.approx(3 * open_perceptual("caltech101")(out, after.target).item())
+    distance = open_perceptual("caltech101")(out.target, after.target)
+    assert terms["g/perceptual"].item() == pytest.approx(3 * distance.item())
     assert "perceptual" not in " ".join(method.networks)
 
 
@@ -119,9 +121,52 @@ def test_the_share_of_right_judgements_is_at_hand_once(adversarial: str, border:
     assert method.take_health() == {}
     method.loss("discriminator", batch, out)
     condition = F.avg_pool2d(batch.source, 2)
-    real, fake = (method.networks["discriminator"](torch.cat([condition, shown], 1)) for shown in (batch.target, out))
+    real, fake = (
+        method.networks["discriminator"](torch.cat([condition, shown], 1)) for shown in (batch.target, out.target)
+    )
     health = method.take_health()
     assert health["d/accuracy_real"].item() == pytest.approx((real > border).float().mean().item())
     assert health["d/accuracy_fake"].item() == pytest.approx((fake < border).float().mean().item())
     assert not any(value.requires_grad for value in health.values())
     assert method.take_health() == {}
+
+
+NOISE = ["generator={filters: 4, levels: 3, norm: instance, dropout: 0.5, noise: input, latent: 3}"]
+
+
+def test_of_several_noises_the_one_of_the_nearest_result_learns() -> None:
+    method, batch = a_batch([*NOISE, "method.candidates=4", "method.lambda_adversarial=0"])
+    generator = method.networks["generator"]
+    out = method.forward(batch)
+    assert generator.training
+    drawn = draw_noise(batch, 3, 0, times=4)
+    generator.eval()
+    errors = torch.stack([(generator(batch.source, z) - batch.target).abs().mean((1, 2, 3)) for z in drawn])
+    for number, best in enumerate(errors.argmin(dim=0)):
+        assert torch.equal(out.noise[number], drawn[best, number])
+    sum(method.loss("generator", batch, out).values()).backward()
+    assert all(parameter.grad is not None for parameter in generator.parameters())
+
+
+def test_the_noise_of_a_step_follows_from_the_seed_and_the_step_alone() -> None:
+    method, batch = a_batch(NOISE)
+    first = method.forward(batch).noise
+    torch.rand(7)
+    assert torch.equal(method.forward(batch).noise, first)
+    assert not torch.equal(method.forward(Batch(batch.source, batch.target, step=1)).noise, first)
+    other, _ = a_batch([*NOISE, "training.seed=1"])
+    assert not torch.equal(other.forward(batch).noise, first)
+
+
+def test_the_encoder_learns_with_the_generator_to_tell_the_noise() -> None:
+    method, batch = a_batch([*NOISE, "method.lambda_latent=2"])
+    generating = next(phase for phase in method.phases if phase.name == "generator")
+    assert set(generating.networks) == {"generator", "encoder"}
+    out = method.forward(batch)
+    terms = method.loss("generator", batch, out)
+    assert list(terms) == ["g/adversarial", "g/l1", "g/latent"]
+    told = method.networks["encoder"](out.target)
+    assert terms["g/latent"].item() == pytest.approx(2 * F.l1_loss(told, out.noise).item(), rel=1e-5)
+    terms["g/latent"].backward()
+    for name in generating.networks:
+        assert any(p.grad is not None and p.grad.abs().max() > 0 for p in method.networks[name].parameters())

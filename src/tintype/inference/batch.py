@@ -20,7 +20,7 @@ from typing import Protocol, final
 from tintype.atomic import final_name, make_folder
 from tintype.errors import OutputError
 from tintype.inference.one import LARGE, LARGE_FOR_NETWORK, Result, Turns, settled, translate_file
-from tintype.inference.options import TranslateOptions, check_options
+from tintype.inference.options import TranslateOptions, check_options, seeded
 from tintype.inference.plan import Job, PassedOver, Plan
 from tintype.inference.translator import Translator
 
@@ -82,6 +82,7 @@ def run_batch(
     options = options or TranslateOptions()
     check_options(options, translator.card, any(job.uncertainty for job in plan.jobs))
     prepare_folder(plan.out)
+    translator = seeded(translator, options)
     turns = turns_for(translator)
     return carry_out(
         plan,

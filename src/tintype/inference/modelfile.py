@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from tintype.atomic import atomic_path
 from tintype.errors import ModelFileError, UsageError
 from tintype.metrics.baselines import BaselineConstants
+from tintype.metrics.spread import Calibration
+from tintype.recipe.networks import InputName
 from tintype.recipe.schema import Direction, Recipe
 
 METADATA_KEY = "tintype"
@@ -43,6 +45,7 @@ class ModelCard(BaseModel):
     tiling: Literal["exact", "approximate", "forbidden"]
     receptive_radius_px: int | None = Field(None, ge=0)
     strength: float = Field(1.0, ge=0)
+    spread: Calibration | None = None
     baselines: BaselineConstants | None = None
     scores: dict[str, JsonValue] = {}
     split: dict[str, JsonValue] | None = None
@@ -60,6 +63,16 @@ class ModelCard(BaseModel):
         if self.classes and len(self.classes) != wanted:
             raise ValueError(f"{len(self.classes)} classes, but the recipe tells {wanted} apart")
         return self
+
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """What the network takes, in the order of its arguments."""
+        return self.recipe.inputs_of(self.direction)
+
+    @property
+    def makes_many(self) -> bool:
+        """Whether one source has many results, each with a seed of its own."""
+        return "noise" in self.inputs or getattr(self.recipe.generator, "noise", "none") == "dropout"
 
 
 def card_to_json(card: ModelCard) -> str:

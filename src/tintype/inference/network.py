@@ -1,7 +1,11 @@
-"""One run of a network on one picture of any size: model space, padding, orientations, and what its card promises."""
+"""One run of a network on one picture of any size: model space, padding, orientations, and what its card promises.
+
+A network with noise is run with that of one seed: the same for all copies and tiles of a picture, and for all pictures.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import final
 
@@ -11,7 +15,7 @@ from tintype.errors import ModelFileError
 from tintype.image.codec import Codec
 from tintype.inference.memory import Cost, measure_cost
 from tintype.inference.modelfile import ModelCard
-from tintype.inference.runtime import Runtime, freezable
+from tintype.inference.runtime import ManyRuntime, Runtime, StochasticRuntime, freezable
 
 _PROBE_SIDE = 256  # of what comes out, of the smaller of two squares on which the cost is measured
 _ASSUMED_MAPS = 16  # of `filters` channels of float32, held at once at full size
@@ -19,10 +23,42 @@ _ASSUMED_MAPS = 16  # of `filters` channels of float32, held at once at full siz
 
 @final
 class Network:
-    """A runtime with the card that says how it is fed."""
+    """A runtime with the card that says how it is fed.
 
-    def __init__(self, runtime: Runtime, card: ModelCard, codec: Codec) -> None:
-        self.runtime, self.card, self.codec = runtime, card, codec
+    Args:
+        runtime: What runs it.
+        card: How it is fed.
+        codec: What it sees and makes.
+        seed: Of its noise, where it has any.
+    """
+
+    def __init__(self, runtime: Runtime, card: ModelCard, codec: Codec, seed: int = 0) -> None:
+        self.runtime, self.card, self.codec, self.seed = runtime, card, codec, seed
+
+    def with_seed(self, seed: int) -> Network:
+        """This network with other noise."""
+        return Network(self.runtime, self.card, self.codec, seed)
+
+    @cached_property
+    def lacks_noise(self) -> bool:
+        """Whether its recipe keeps dropout on in use, which this runtime cannot: ONNX holds no random operations."""
+        return self.card.makes_many and "noise" not in self.card.inputs and self._drawing is None
+
+    @cached_property
+    def _drawing(self) -> Runtime | None:
+        """The runtime with dropout at work."""
+        return self.runtime.drawing(self.seed) if isinstance(self.runtime, StochasticRuntime) else None
+
+    @cached_property
+    def _seeded(self) -> Callable[[np.ndarray], np.ndarray]:
+        """The network of the picture alone."""
+        if "noise" in self.card.inputs:
+            recipe = self.card.recipe
+            z = np.float32(recipe.inference.temperature) * noise_of(self.seed, getattr(recipe.generator, "latent", 1))
+            many = self.runtime
+            assert isinstance(many, ManyRuntime)
+            return lambda x: many.run({"source": x, "noise": z.repeat(len(x), axis=0)})[0]
+        return (self._drawing if self.card.makes_many else None) or self.runtime
 
     @cached_property
     def cost(self) -> Cost:
@@ -44,7 +80,7 @@ class Network:
             UsageError: There is none.
         """
         runtime = freezable(self.runtime)
-        return self if runtime is self.runtime else Network(runtime, self.card, self.codec)
+        return self if runtime is self.runtime else Network(runtime, self.card, self.codec, self.seed)
 
     def normalising_as_on(self, source: np.ndarray) -> Network:
         """This network with the mean and variance that its instance norm finds on one picture, for all pictures.
@@ -53,7 +89,7 @@ class Network:
             UsageError: What runs the network cannot do that.
         """
         runtime = freezable(self.runtime)
-        return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec)
+        return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec, self.seed)
 
     def __call__(self, source: np.ndarray, orientations: int | None = None) -> np.ndarray:
         """What the network says about a picture in display space whose sides `output_stride` divides.
@@ -75,7 +111,7 @@ class Network:
         x = self.codec.encode_source(to_batch(source))
         x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
         orientations = orientations or self.card.recipe.inference.orientations
-        output = over_orientations(self.runtime, x.astype(np.float32), orientations)
+        output = over_orientations(self._seeded, x.astype(np.float32), orientations)
         expected = (1, self.codec.target_channels, *(side // stride * scale for side in x.shape[2:]))
         if output.shape != expected:
             raise ModelFileError(
@@ -88,7 +124,12 @@ class Network:
         return to_picture(output)[: height // stride * scale, : width // stride * scale]
 
 
-def over_orientations(runtime: Runtime, x: np.ndarray, orientations: int) -> np.ndarray:
+def noise_of(seed: int, latent: int) -> np.ndarray:
+    """The z of a seed: standard normal, float32 `1 latent`."""
+    return np.random.default_rng(seed).standard_normal((1, latent), dtype=np.float32)
+
+
+def over_orientations(runtime: Callable[[np.ndarray], np.ndarray], x: np.ndarray, orientations: int) -> np.ndarray:
     """Mean of what the network says about a picture and its mirrored and turned copies, each turned back.
 
     Args:

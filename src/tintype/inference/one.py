@@ -119,7 +119,7 @@ def translate_file(
                 notes += write_translation(job.output, picture, translator, options, turns, start)
             if job.uncertainty_output in missing:
                 turns.check()
-                spread = uncertainty(translator, picture, seed=options.seed, strength=options.strength)
+                spread = uncertainty(translator, picture, seed=options.seed or 0, strength=options.strength)
                 write_image(job.uncertainty_output, draw_uncertainty(spread, *_map_size(picture.info)))
             bits = _bits(job.output, options)
     except StoppedError:

@@ -44,7 +44,7 @@ def export_onnx(
 ) -> OnnxCheck:
     """Write a generator as a `.onnx` file of dynamic batch, height and width that carries its card.
 
-    What it takes is what `Recipe.inputs` names, under these names: nothing in the file draws random numbers.
+    What it takes is what `ModelCard.inputs` names, under these names: nothing in the file draws random numbers.
 
     A classifier becomes one of dynamic batch, for pictures of the recipe's size, with the outputs `features` and
     `logits`.
@@ -123,11 +123,11 @@ def _generator_form(card: ModelCard, size: int | None) -> _Form:
 
     def shapes(n: int, height: int, width: int) -> Shapes:
         known: Shapes = {"source": (n, channels, height, width), "noise": (n, latent), "label": (n,)}
-        return {name: known[name] for name in recipe.inputs}
+        return {name: known[name] for name in card.inputs}
 
     return _Form(
-        inputs={name: axes[name] for name in recipe.inputs},
-        outputs={"output": "n C out_h out_w" if "source" in recipe.inputs else "n C H W"},
+        inputs={name: axes[name] for name in card.inputs},
+        outputs={"output": "n C out_h out_w" if "source" in card.inputs else "n C H W"},
         # Sides of which no level is 1 long: the exporter takes sizes of 0 and 1 for constants.
         example=shapes(2, 2 * multiple, 3 * multiple),
         shapes=(shapes(1, side, side), shapes(3, multiple, 2 * multiple)),

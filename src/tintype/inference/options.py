@@ -13,7 +13,7 @@ from tintype.image.provenance import Provenance
 from tintype.inference.mark import mark_of
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.sizing import Sizing
-from tintype.inference.translator import check_strength
+from tintype.inference.translator import Translator, check_strength
 
 
 @final
@@ -28,8 +28,8 @@ class TranslateOptions:
     """Factor on predicted chroma."""
     keep_colour: bool = False
     """Pictures that have colour of their own are left as they are."""
-    seed: int = 0
-    """Of the passes of which the uncertainty is made."""
+    seed: int | None = None
+    """Of the noise of models that have any, and of the passes of which the uncertainty is made; default: 0."""
     time_limit: float | None = None
     """Seconds for one picture; asked between strips."""
     provenance: Provenance | None = None
@@ -44,6 +44,8 @@ def check_options(options: TranslateOptions, card: ModelCard, uncertainty: bool 
     """
     codec = build_codec(card.recipe, card.direction)
     check_strength(options.strength, codec)
+    if options.seed is not None and not (uncertainty or card.makes_many):
+        raise UsageError(f"--seed {options.seed}: has no effect on this model without --uncertainty; leave it out")
     sizing = options.sizing
     if codec.predicts_chroma:
         for option, given in (
@@ -65,6 +67,11 @@ def check_options(options: TranslateOptions, card: ModelCard, uncertainty: bool 
         raise UsageError("--uncertainty has no meaning for this model, which makes grey pictures; leave it out")
     if sizing.statistics == "whole" and card.tiling != "approximate":
         raise UsageError("--statistics whole: this network needs none, in tiles or not; leave the option out")
+
+
+def seeded(translator: Translator, options: TranslateOptions) -> Translator:
+    """The translator with the noise that was asked for, where it has any."""
+    return translator.with_seed(options.seed) if options.seed and translator.card.makes_many else translator
 
 
 def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertainty: bool = False) -> Provenance:
@@ -91,8 +98,8 @@ def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertaint
     ):
         if value != default:
             settings.append((name, _word(value)))
-    if uncertainty:
-        settings.append(("seed", str(options.seed)))
+    if uncertainty or card.makes_many:
+        settings.append(("seed", str(options.seed or 0)))
     return mark_of(card, model, settings)
 
 

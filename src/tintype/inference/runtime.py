@@ -43,7 +43,7 @@ INPUTS: dict[InputName, InputKind] = {
     "noise": InputKind(np.float32, "n k", "tensor(float)"),
     "label": InputKind(np.int64, "n", "tensor(int64)"),
 }
-"""All inputs that a network may have, in the order of its arguments; `Recipe.inputs` says which one has which."""
+"""All inputs that a network may have, in the order of its arguments; `ModelCard.inputs` says which one has which."""
 
 
 class Runtime(Protocol):
@@ -57,6 +57,7 @@ class Runtime(Protocol):
         """Model space in and out, float32: `n c h w` to `n c' h/output_stride w/output_stride`."""
 
 
+@runtime_checkable
 class ManyRuntime(Protocol):
     """A runtime of a network that takes or gives more than one array."""
 
@@ -64,7 +65,7 @@ class ManyRuntime(Protocol):
         """All that the network gives, float32.
 
         Args:
-            inputs: What `Recipe.inputs` names: `source` in model space `n c h w` and standard normal `noise` `n k`,
+            inputs: What `ModelCard.inputs` names: `source` in model space `n c h w` and standard normal `noise` `n k`,
                 both float32, and `label` `n`, int64.
         """
 
@@ -118,7 +119,7 @@ class OnnxRuntime:
         self._path = path
         self._session, self.card = open_onnx(path, threads=threads)
         names = [one.name for one in self._session.get_inputs()]
-        self._names = {"source": names[0]} if self.card.recipe.inputs == ("source",) else {name: name for name in names}
+        self._names = {"source": names[0]} if self.card.inputs == ("source",) else {name: name for name in names}
 
     @cached_property
     def twin(self) -> Runtime | None:
@@ -204,7 +205,7 @@ def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) 
 
 def _check_ends(session: InferenceSession, card: ModelCard, path: Path) -> None:
     """Refuse a network whose inputs or outputs are not those that its recipe has."""
-    names, found = card.recipe.inputs, session.get_inputs()
+    names, found = card.inputs, session.get_inputs()
     wanted = 2 if card.recipe.generator.kind == "classifier" else 1
     kinds = [INPUTS[name] for name in names]
     fits = len(session.get_outputs()) == wanted and len(found) == len(kinds)

@@ -39,7 +39,7 @@ class Sampler:
     def __init__(self, model: str | Path, threads: int | None = None) -> None:
         path = find_model(model)
         runtime, card = open_runtime(path, threads)
-        if "source" in card.recipe.inputs:
+        if "source" in card.inputs:
             raise UsageError(f"{path}: makes no pictures from noise; give a model of a recipe with method.kind=gan")
         self._attach(runtime, card)
 

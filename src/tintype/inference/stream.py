@@ -11,7 +11,7 @@ from tintype.errors import ImageError
 from tintype.image.file import open_picture
 from tintype.image.picture import PictureInfo
 from tintype.inference.one import Turns, write_translation
-from tintype.inference.options import TranslateOptions
+from tintype.inference.options import TranslateOptions, seeded
 from tintype.inference.plan import SUFFIXES, Format
 from tintype.inference.translator import Translator
 
@@ -45,7 +45,7 @@ def translate_stream(
     chosen = picture_format or _format(picture.info, data)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, f"picture{SUFFIXES[chosen][0]}")
-        notes = write_translation(path, picture, translator, options, Turns(), start)
+        notes = write_translation(path, picture, seeded(translator, options), options, Turns(), start)
         with path.open("rb") as result:
             while block := result.read(2**20):
                 target.write(block)

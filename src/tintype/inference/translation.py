@@ -13,6 +13,10 @@ from tintype.image.picture import PictureInfo, Strip
 
 COLOUR_REPLACED = "its own colour was replaced"
 COLOUR_KEPT = "has colour already, which was kept; nothing was predicted"
+NOISE_IS_OFF = (
+    "made without the dropout noise of its model, since ONNX holds no random operations; the .safetensors model, with "
+    "torch, has it"
+)
 COLOUR_STEP = 8 / 255
 """Difference between channels above which a pixel counts as coloured, beyond what scanning and JPEG add."""
 

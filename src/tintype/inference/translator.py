@@ -28,7 +28,7 @@ from tintype.inference.network import Network
 from tintype.inference.runtime import Runtime, freezable, open_runtime
 from tintype.inference.sizing import Sizing
 from tintype.inference.tiling import translated_strips
-from tintype.inference.translation import COLOUR_KEPT, Translation, has_colour
+from tintype.inference.translation import COLOUR_KEPT, NOISE_IS_OFF, Translation, has_colour
 from tintype.recipe.schema import Direction
 
 __all__ = ["Prediction", "Sizing", "Translation", "Translator", "check_keep_colour", "check_strength"]
@@ -57,13 +57,14 @@ class Prediction:
         """
         codec = self._network.codec
         check_strength(strength, codec)
+        notes = (NOISE_IS_OFF,) if self._network.lacks_noise else ()
         if isinstance(codec, LabSpace):
             return Translation(
                 self._picture.info,
                 lambda tally: coloured_strips(self._picture, codec, self._chroma, strength, self._threads, tally),
                 channels=3,
                 keeps_luminance=True,
-                notes=memory_note(self._picture.info, self._chroma, self._threads, self._settings.memory),
+                notes=(*notes, *memory_note(self._picture.info, self._chroma, self._threads, self._settings.memory)),
             )
         return Translation(
             self._picture.info,
@@ -71,6 +72,7 @@ class Prediction:
             channels=1 if codec.target_channels == 1 or (codec.scale > 1 and self._picture.info.channels == 1) else 3,
             keeps_luminance=False,
             scale=codec.scale,
+            notes=notes,
         )
 
     def render(self, strength: float = 1.0) -> np.ndarray:
@@ -126,9 +128,23 @@ class Translator:
         self.network = Network(runtime, card, self.codec)
         self._threads = threads or os.cpu_count() or 1
 
+    def with_seed(self, seed: int) -> Translator:
+        """This model with the noise of another seed, for other colourings; the default is 0.
+
+        Raises:
+            UsageError: The model has no noise, so that a seed would be without effect.
+        """
+        if not self.card.makes_many:
+            raise UsageError(f"seed {seed}: this model makes one result of a picture; leave it out")
+        translator = type(self).from_runtime(self.runtime, self.card, self.codec)
+        translator.network = self.network.with_seed(seed)
+        translator._path, translator._threads = self._path, self._threads
+        return translator
+
     def mark(self, strength: float = 1.0) -> Provenance | None:
         """What results say of their making; nothing, where the network came from no file."""
         settings = [("strength", f"{strength:g}")] if self.codec.predicts_chroma else []
+        settings += [("seed", str(self.network.seed))] if self.card.makes_many else []
         return None if self._path is None else mark_of(self.card, self._path, settings)
 
     @overload
@@ -235,7 +251,7 @@ def refuse_other_uses(card: ModelCard, path: Path | None) -> None:
         raise UsageError(
             f"{where}: tells classes of pictures apart and translates none; give a model of another recipe"
         )
-    if "source" not in card.recipe.inputs:
+    if "source" not in card.inputs:
         raise UsageError(f"{where}: makes pictures from noise and translates none; use it with tintype sample")
 
 

@@ -30,7 +30,7 @@ from tintype.inference.batch import (
 )
 from tintype.inference.modelfile import find_model, read_card, require_direction
 from tintype.inference.one import Result, StoppedError, Turns, translate_file
-from tintype.inference.options import TranslateOptions, check_options
+from tintype.inference.options import TranslateOptions, check_options, seeded
 from tintype.inference.plan import Job, Plan
 from tintype.inference.translator import Translator
 from tintype.recipe.schema import Direction
@@ -201,6 +201,7 @@ def serve(connection: Connection, isolation: Isolation) -> None:
     keep_freed_memory()
     try:
         translator = Translator(isolation.model, isolation.direction, threads=isolation.threads)
+        translator = seeded(translator, isolation.options)
     except TintypeError as error:
         connection.send_bytes(str(error).encode(errors="replace"))
         return

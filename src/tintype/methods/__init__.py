@@ -29,7 +29,7 @@ def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
     """The recipe's method with freshly drawn weights, from torch's random generator; `peers` where others train too."""
     match recipe.method:
         case Pix2PixSpec():
-            return Pix2Pix(recipe, recipe.method)
+            return Pix2Pix(recipe, recipe.method, peers)
         case RegressionSpec():
             return Regression(recipe, recipe.method)
         case CycleGanSpec():

@@ -4,6 +4,10 @@
 A step needs six generator passes: two translations, two reconstructions, two identities. Where normalisation looks at
 each picture alone, a picture comes out the same whatever shares its batch, so translation and identity of one
 generator are one call, and a discriminator sees real and generated pictures in one: four calls for six, two for four.
+
+With noise z, `g_ab` makes many pictures of one (stochastic CycleGAN; Almahairi et al. 2018). An encoder has to tell z
+from them. What it tells from a real picture of B is the z with which that is to come back from its way to A, so that z
+is something that can be seen in pictures.
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ from torch import Tensor, nn
 from tintype import losses
 from tintype.image.codec import build_codec
 from tintype.methods.method import Batch, Peers, Phase
+from tintype.methods.noise import draw_noise, latent_loss
 from tintype.methods.pool import ImagePool
-from tintype.networks import build_discriminator, build_generator
+from tintype.networks import build_discriminator, build_generator, build_latent_encoder
 from tintype.recipe.methods import CycleGanSpec
 from tintype.recipe.schema import Recipe
 
@@ -37,6 +42,7 @@ class Translated:
     cycled_b: Tensor
     identity_a: Tensor | None
     identity_b: Tensor | None
+    noise: Tensor | None = None
 
 
 class CycleGan:
@@ -55,8 +61,14 @@ class CycleGan:
         )
         self.exports = {"_ab": "g_ab", "_ba": "g_ba"}
         self._health: dict[str, Tensor] = {}
+        self._latent = getattr(recipe.generator, "latent", 0) if "noise" in recipe.inputs else 0
+        self._seed, self._peers = recipe.training.seed, peers
+        generators: tuple[str, ...] = ("g_ab", "g_ba")
+        if self._latent:
+            self.networks["encoder"] = build_latent_encoder(recipe)
+            generators = (*generators, "encoder")
         self.phases: tuple[Phase, ...] = (
-            Phase("generators", ("g_ab", "g_ba"), "generator"),
+            Phase("generators", generators, "generator"),
             Phase("discriminators", ("d_a", "d_b"), "discriminator"),
         )
         self.joined_generators = recipe.generator.norm != "batch"
@@ -84,21 +96,30 @@ class CycleGan:
     def forward(self, batch: Batch) -> Translated:
         """Both translations, their ways back, and what each generator makes of its own target domain."""
         g_ab, g_ba = self.networks["g_ab"], self.networks["g_ba"]
-        fake_b, identity_b = self._translate(g_ab, batch.source, batch.target)
+        if not self._latent:
+            fake_b, identity_b = self._translate(g_ab, batch.source, batch.target)
+            fake_a, identity_a = self._translate(g_ba, batch.target, batch.source)
+            return Translated(fake_a, fake_b, g_ba(fake_b), g_ab(fake_a), identity_a, identity_b)
+        noise = draw_noise(batch, self._latent, self._seed, self._peers)[0]
+        told = self.networks["encoder"](batch.target)
+        fake_b, identity_b = self._translate(g_ab, batch.source, batch.target, noise, told)
         fake_a, identity_a = self._translate(g_ba, batch.target, batch.source)
-        return Translated(fake_a, fake_b, g_ba(fake_b), g_ab(fake_a), identity_a, identity_b)
+        return Translated(fake_a, fake_b, g_ba(fake_b), g_ab(fake_a, told), identity_a, identity_b, noise)
 
-    def _translate(self, generator: nn.Module, source: Tensor, own: Tensor) -> tuple[Tensor, Tensor | None]:
-        """A generator's pictures of the source, and of pictures of the domain that it makes."""
+    def _translate(
+        self, generator: nn.Module, source: Tensor, own: Tensor, noise: Tensor | None = None, told: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """A generator's pictures of the source, and of pictures of the domain that it makes; each with its noise."""
         if self.spec.lambda_identity == 0:
-            return generator(source), None
+            return _made(generator, source, noise), None
         if self.joined_generators:
-            made, same = generator(torch.cat([source, own])).chunk(2)
+            both = None if noise is None or told is None else torch.cat([noise, told])
+            made, same = _made(generator, torch.cat([source, own]), both).chunk(2)
             return made, same
-        return generator(source), generator(own)
+        return _made(generator, source, noise), _made(generator, own, told)
 
     def loss(self, phase: str, batch: Batch, out: Translated) -> dict[str, Tensor]:
-        """`g/adversarial_ab`, `g/cycle_a`, `g/identity_a`, ..., or `d/real_a`, `d/fake_a`, ..."""
+        """`g/adversarial_ab`, `g/cycle_a`, `g/identity_a`, ..., `g/latent`, or `d/real_a`, `d/fake_a`, ..."""
         if phase == "generators":
             return self._generator_terms(batch, out)
         return {
@@ -121,6 +142,8 @@ class CycleGan:
         ):
             if cycled is not None and weight > 0:
                 terms[f"g/{name}"] = weight * F.l1_loss(cycled, real)
+        if out.noise is not None:
+            terms["g/latent"] = spec.lambda_latent * latent_loss(self.networks["encoder"], out.fake_b, out.noise)
         return terms
 
     def _judged(self, domain: str, real: Tensor, fake: Tensor, step: int) -> dict[str, Tensor]:
@@ -144,3 +167,9 @@ class CycleGan:
             bare = getattr(discriminator, "module", discriminator)  # what Fabric wraps it in allows no gradients here
             terms[f"d/penalty_{domain}"] = weight * losses.gradient_penalty(bare, real)
         return terms
+
+
+def _made(generator: nn.Module, source: Tensor, noise: Tensor | None) -> Tensor:
+    """What a generator makes, with noise where it takes any."""
+    made: Tensor = generator(source) if noise is None else generator(source, noise)
+    return made

@@ -4,10 +4,14 @@ The discriminator sees source and target joined by channel, or the target alone.
 source (chroma at a lower size), the source is reduced by area to it first; where it is larger, it is enlarged. With no
 adversarial weight there is no discriminator at all; a stage of L1 alone leaves it out until the generator knows the
 pairs. With small pictures as sources this is SRGAN (Ledig et al. 2017).
+
+A generator with noise z would learn to ignore it. Two things keep it in use: of several z for a source only the one of
+the nearest result learns, and an encoder has to tell z from the result (Zhu et al. 2017b).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,23 +20,36 @@ from torch import Tensor, nn
 
 from tintype import losses
 from tintype.image.codec import build_codec
-from tintype.methods.method import Batch, Phase
+from tintype.methods.method import Batch, Peers, Phase
+from tintype.methods.noise import draw_noise, latent_loss, nearest_noise
 from tintype.methods.perceptual import open_perceptual
-from tintype.networks import build_discriminator, build_generator
+from tintype.networks import build_discriminator, build_generator, build_latent_encoder
 from tintype.recipe.methods import Pix2PixSpec
 from tintype.recipe.schema import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The generated target, and the noise that it was made with."""
+
+    target: Tensor
+    noise: Tensor | None = None
 
 
 class Pix2Pix:
     """Phases: discriminator, then generator, on one shared generator pass."""
 
-    def __init__(self, recipe: Recipe, spec: Pix2PixSpec) -> None:
+    def __init__(self, recipe: Recipe, spec: Pix2PixSpec, peers: Peers | None = None) -> None:
         self.spec = spec
+        self._latent = getattr(recipe.generator, "latent", 0) if "noise" in recipe.inputs else 0
+        self._seed, self._peers = recipe.training.seed, peers
         self.stride, self.enlargement = recipe.output_stride, recipe.enlargement
         self.networks = nn.ModuleDict({"generator": build_generator(recipe)})
         self.exports = {"": "generator"}
         self._health: dict[str, Tensor] = {}
-        self.phases: tuple[Phase, ...] = (Phase("generator", ("generator",), "generator"),)
+        if spec.lambda_latent > 0:
+            self.networks["encoder"] = build_latent_encoder(recipe)
+        self.phases: tuple[Phase, ...] = (Phase("generator", tuple(self.networks), "generator"),)
         if self.spec.lambda_adversarial > 0:
             alone = None if spec.conditional else build_codec(recipe).target_channels
             self.networks["discriminator"] = build_discriminator(recipe, alone)
@@ -51,11 +68,16 @@ class Pix2Pix:
         health, self._health = self._health, {}
         return health
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Made:
         """The generated target."""
-        return self.networks["generator"](batch.source)
+        generator = self.networks["generator"]
+        if not self._latent:
+            return Made(generator(batch.source))
+        drawn = draw_noise(batch, self._latent, self._seed, self._peers, times=self.spec.candidates)
+        noise = drawn[0] if len(drawn) == 1 else nearest_noise(generator, batch, drawn)
+        return Made(generator(batch.source, noise), noise)
 
-    def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
+    def loss(self, phase: str, batch: Batch, out: Made) -> dict[str, Tensor]:
         """`d/real` and `d/fake`, or `g/adversarial`, `g/l1`, ...; a term that weighs nothing is left out."""
         spec = self.spec
         joined = batch.step >= spec.l1_steps and batch.epoch >= spec.l1_epochs
@@ -63,7 +85,7 @@ class Pix2Pix:
         if phase == "discriminator":
             if not adversarial:
                 return {}
-            on_real, on_fake = self._judge(batch, batch.target), self._judge(batch, out.detach())
+            on_real, on_fake = self._judge(batch, batch.target), self._judge(batch, out.target.detach())
             self._health = {
                 "d/accuracy_real": losses.right_share(on_real, spec.adversarial, real=True),
                 "d/accuracy_fake": losses.right_share(on_fake, spec.adversarial, real=False),
@@ -73,14 +95,16 @@ class Pix2Pix:
             return {"d/real": spec.lambda_discriminator * real, "d/fake": spec.lambda_discriminator * fake}
         terms = {}
         if adversarial:
-            logits = self._judge(batch, out)
+            logits = self._judge(batch, out.target)
             terms["g/adversarial"] = spec.lambda_adversarial * losses.generator_loss(logits, spec.adversarial)
         if spec.lambda_l1 > 0:
-            terms["g/l1"] = spec.lambda_l1 * losses.l1_loss(out, batch.target, spec.vividness)
+            terms["g/l1"] = spec.lambda_l1 * losses.l1_loss(out.target, batch.target, spec.vividness)
         if spec.lambda_l2 > 0:
-            terms["g/l2"] = spec.lambda_l2 * F.mse_loss(out, batch.target)
+            terms["g/l2"] = spec.lambda_l2 * F.mse_loss(out.target, batch.target)
         if self._perceptual is not None and joined:
-            terms["g/perceptual"] = spec.lambda_perceptual * self._perceptual(out, batch.target)
+            terms["g/perceptual"] = spec.lambda_perceptual * self._perceptual(out.target, batch.target)
+        if spec.lambda_latent > 0 and out.noise is not None:
+            terms["g/latent"] = spec.lambda_latent * latent_loss(self.networks["encoder"], out.target, out.noise)
         return terms
 
     def _judge(self, batch: Batch, target: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 
 from tintype.errors import UsageError
 from tintype.metrics.interval import Interval
+from tintype.metrics.spread import Spread
 
 COMPARED = (
     "size",
@@ -179,7 +180,8 @@ class Scores:
     the baseline that gains count from. `comparisons` are in dB and against the trivial baseline of the highest mean
     PSNR, `against_runs` against each of the other runs. `protocol["scores"]` is a digest of all that must agree before
     two scores may be compared. `panels` is left to whoever draws them. `consistency` is there for translators of two
-    directions; pictures without partners have nothing else.
+    directions; pictures without partners have nothing else. `spread` is there for models that make many results of a
+    picture.
     """
 
     protocol: dict[str, Any]
@@ -198,6 +200,7 @@ class Scores:
     consistency: Consistency | None = None
     against_runs: tuple[Comparison, ...] = ()
     realism: Realism | None = None
+    spread: Spread | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; in `per_picture` the figures of each contender stand beside the picture's name."""

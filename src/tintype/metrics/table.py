@@ -6,6 +6,7 @@ import textwrap
 
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import CONSISTENCY_CAVEAT, CONSISTENCY_LABELS, Consistency, Likeness, Realism, Row, Scores
+from tintype.metrics.spread import Spread
 from tintype.metrics.verdict import brackets, kid_digits, thousandfold
 
 _WIDTH = 120
@@ -50,9 +51,40 @@ def format_scores(scores: Scores) -> str:
             f"grey pictures, judged apart: {grey.count}, PSNR {grey.psnr:.2f} dB, "
             f"mean Lab chroma invented {grey.invented_chroma:.2f}"
         )
+    if scores.spread is not None:
+        lines += spread_lines(scores.spread)
     if scores.consistency is not None:
         lines += consistency_lines(scores.consistency)
     return "\n".join([*lines, *scores.notes, scores.verdict])
+
+
+def spread_lines(spread: Spread) -> list[str]:
+    """What is known of several results of each picture."""
+    n = spread.samples
+    lines = [
+        f"{n} results of each picture, {spread.pictures} picture{'s' * (spread.pictures != 1)}:",
+        f"  apart by a mean CIEDE2000 of {_pair(spread.diversity, 2)}",
+        f"  PSNR of one {_pair(spread.single, 2)} dB, of their mean {_pair(spread.mean, 2)}, of the best "
+        f"{_pair(spread.best, 2)}, of the best of {n} random tints {_pair(spread.best_tint, 2)}",
+        f"  the best beats one by {_pair(spread.best_over_single, 2)} dB, and the best tint by "
+        f"{_pair(spread.best_over_tint, 2)}",
+    ]
+    if spread.factor is None or spread.coverage is None or spread.interval_score is None:
+        return lines
+    assert spread.coverage_uncalibrated and spread.marginal_coverage  # they come together
+    assert spread.marginal_score and spread.score_over_marginal
+    return [
+        *lines,
+        f"  intervals of {spread.level:.0%} hold {spread.coverage.mean:.1%} of the pixels (mean and "
+        f"{spread.factor:.2f} deviations; without calibration {spread.coverage_uncalibrated.mean:.1%}), score "
+        f"{_pair(spread.interval_score, 1)}",
+        f"  one interval for all pixels holds {spread.marginal_coverage.mean:.1%}, score "
+        f"{_pair(spread.marginal_score, 1)}; lower is better, the difference is {_pair(spread.score_over_marginal, 1)}",
+    ]
+
+
+def _pair(value: Interval, digits: int) -> str:
+    return f"{value.mean:z.{digits}f} {brackets(value, digits)}"
 
 
 def consistency_lines(consistency: Consistency) -> list[str]:

@@ -8,6 +8,7 @@ from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
 from tintype.networks.classifier import Classifier
+from tintype.networks.conditional import LatentEncoder
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.dense import DenseGan
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
@@ -16,6 +17,7 @@ from tintype.networks.resnet import ResNet
 from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.generators import halvings
+from tintype.recipe.network_parts import InitSpec
 from tintype.recipe.schema import Direction, Recipe
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "DcganDiscriminator",
     "DcganGenerator",
     "DenseGan",
+    "LatentEncoder",
     "MlpDiscriminator",
     "MlpGenerator",
     "PatchGan",
@@ -32,6 +35,7 @@ __all__ = [
     "UNet",
     "build_discriminator",
     "build_generator",
+    "build_latent_encoder",
 ]
 
 Generator = UNet | ResNet | SrResNet | Classifier | MlpGenerator | DcganGenerator
@@ -44,6 +48,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
     generator from noise makes has `data.size` pixels a side.
     """
     codec, spec = build_codec(recipe, direction), recipe.generator
+    latent = getattr(spec, "latent", 0) if "noise" in recipe.inputs_of(direction) else 0
     network: Generator
     match spec.kind:
         case "unet":
@@ -57,6 +62,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 dropout=spec.dropout,
                 upsample=spec.upsample,
                 output_stride=recipe.output_stride,
+                latent=latent,
             )
         case "resnet":
             network = ResNet(
@@ -67,6 +73,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 norm=spec.norm,
                 dropout=spec.dropout,
                 upsample=spec.upsample,
+                latent=latent,
             )
         case "srresnet":
             network = SrResNet(
@@ -119,6 +126,14 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
         if recipe.inference.batch_statistics and spec.norm == "batch":
             forget_statistics(network)
             network.tiling = "approximate"  # what a tile holds changes its statistics
+    return network
+
+
+def build_latent_encoder(recipe: Recipe) -> LatentEncoder:
+    """The network that tells from a generated target which noise it was made with, with freshly drawn weights."""
+    assert "noise" in recipe.inputs
+    network = LatentEncoder(build_codec(recipe).target_channels, getattr(recipe.generator, "latent", 1))
+    initialise(network, InitSpec(kind="kaiming"))
     return network
 
 

@@ -17,7 +17,7 @@ BLOCKS = 3
 """Residual blocks in a segment: as large, computed again, as either end of a residual generator."""
 
 
-def run_segment(network: nn.Module, segment: Callable[..., T], *inputs: Tensor) -> T:
+def run_segment(network: nn.Module, segment: Callable[..., T], *inputs: Tensor | None) -> T:
     """`segment(*inputs)`, a part of `network`; where that recomputes, only the inputs are kept for the backward pass.
 
     The second pass draws the same dropout and leaves the running statistics of batch norm alone. A segment must not
@@ -31,10 +31,10 @@ def run_segment(network: nn.Module, segment: Callable[..., T], *inputs: Tensor) 
     return result
 
 
-def run_blocks(network: nn.Module, blocks: nn.Sequential, x: Tensor) -> Tensor:
-    """Residual blocks one after the other, in segments of a few."""
+def run_blocks(network: nn.Module, blocks: nn.Sequential, x: Tensor, *noise: Tensor | None) -> Tensor:
+    """Residual blocks one after the other, in segments of a few; all are given the noise, where they take any."""
     for first in range(0, len(blocks), BLOCKS):
-        x = run_segment(network, blocks[first : first + BLOCKS], x)
+        x = run_segment(network, blocks[first : first + BLOCKS], x, *noise)
     return x
 
 

@@ -11,7 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from tintype.networks.blocks import needs_bias, norm_layer, onto_few_channels
+from tintype.networks.blocks import needs_bias, onto_few_channels
+from tintype.networks.conditional import Styled, conditional_norm
 from tintype.networks.recompute import run_blocks, run_segment
 from tintype.networks.strided import Halving, TransposedDoubling
 from tintype.recipe.networks import Norm
@@ -21,31 +22,34 @@ LARGE_PX = 2**16
 
 
 class ResidualBlock(nn.Module):
-    """`n c h w -> n c h w`: the input plus two normalised 3x3 convolutions of it."""
+    """`n c h w -> n c h w`: the input plus two normalised 3x3 convolutions of it; with `latent` it takes noise."""
 
-    def __init__(self, channels: int, norm: Norm, dropout: float) -> None:
+    takes_noise = True
+
+    def __init__(self, channels: int, norm: Norm, dropout: float, latent: int = 0) -> None:
         super().__init__()
         bias = needs_bias(norm)
-        self.layers = nn.Sequential(
+        self.layers = Styled(
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
-            norm_layer(norm, channels),
+            conditional_norm(norm, channels, latent),
             nn.ReLU(inplace=True),
             nn.Dropout(dropout) if dropout > 0 else nn.Identity(),
             nn.ReflectionPad2d(1),
             nn.Conv2d(channels, channels, 3, bias=bias),
-            norm_layer(norm, channels),
+            conditional_norm(norm, channels, latent),
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """Refine a batch."""
-        return x + self.layers(x)
+        return x + self.layers(x, z)
 
 
 class ResNet(nn.Module):
     """`n c h w -> n c' h w`, both in [-1, 1]; h and w multiples of 8.
 
-    Four would do for the halvings, but a block cannot pad a single pixel by reflection.
+    Four would do for the halvings, but a block cannot pad a single pixel by reflection. With `latent` it also takes
+    noise `n latent`.
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class ResNet(nn.Module):
         norm: Norm = "instance",
         dropout: float = 0.0,
         upsample: Literal["transposed", "resize"] = "transposed",
+        latent: int = 0,
     ) -> None:
         super().__init__()
         self.multiple_of = 8
@@ -69,23 +74,21 @@ class ResNet(nn.Module):
         self.receptive_radius_px = 3 + 1 + 2 + 8 * blocks + 4 + 2 + 3
         bias = needs_bias(norm)
 
-        def normalised(layer: nn.Module, channels: int) -> nn.Sequential:
-            return nn.Sequential(layer, norm_layer(norm, channels), nn.ReLU(inplace=True))
+        def normalised(layer: nn.Module, channels: int) -> Styled:
+            return Styled(layer, conditional_norm(norm, channels, latent), nn.ReLU(inplace=True))
 
-        self.stem = nn.Sequential(
-            nn.ReflectionPad2d(3), normalised(nn.Conv2d(channels_in, filters, 7, bias=bias), filters)
-        )
-        self.down = nn.Sequential(
+        self.stem = Styled(nn.ReflectionPad2d(3), normalised(nn.Conv2d(channels_in, filters, 7, bias=bias), filters))
+        self.down = Styled(
             *(normalised(Halving(width, 2 * width, bias), 2 * width) for width in (filters, 2 * filters))
         )
-        self.blocks = nn.Sequential(*(ResidualBlock(4 * filters, norm, dropout) for _ in range(blocks)))
-        self.up = nn.Sequential(
+        self.blocks = Styled(*(ResidualBlock(4 * filters, norm, dropout, latent) for _ in range(blocks)))
+        self.up = Styled(
             *(normalised(_doubling(upsample, width, bias), width // 2) for width in (4 * filters, 2 * filters))
         )
         self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(filters, channels_out, 7), nn.Tanh())
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Translate a batch in model space.
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+        """Translate a batch in model space; with `latent`, by the noise z, `n latent`.
 
         On a CPU, where gradients are wanted and nothing joins the pictures, large ones go through one by one: the
         activations of one stay in the processor's cache, and larger products gain nothing.
@@ -93,18 +96,19 @@ class ResNet(nn.Module):
         pixels = x.shape[2] * x.shape[3]
         one_by_one = not self.joins_pictures and x.device.type == "cpu" and torch.is_grad_enabled()
         if one_by_one and len(x) > 1 and pixels >= LARGE_PX:
-            return torch.cat([self._translate(picture) for picture in x.split(1)])
-        return self._translate(x)
+            noise = [None] * len(x) if z is None else z.split(1)
+            return torch.cat([self._translate(*one) for one in zip(x.split(1), noise, strict=True)])
+        return self._translate(x, z)
 
-    def _translate(self, x: Tensor) -> Tensor:
-        x = run_segment(self, lambda x: self.down(self.stem(x)), x)
-        x = run_blocks(self, self.blocks, x)
-        return run_segment(self, self._enlarge, x)
+    def _translate(self, x: Tensor, z: Tensor | None) -> Tensor:
+        x = run_segment(self, lambda x, z: self.down(self.stem(x, z), z), x, z)
+        x = run_blocks(self, self.blocks, x, z)
+        return run_segment(self, self._enlarge, x, z)
 
-    def _enlarge(self, x: Tensor) -> Tensor:
+    def _enlarge(self, x: Tensor, z: Tensor | None) -> Tensor:
         pad, convolution, squash = self.head
         assert isinstance(convolution, nn.Conv2d)
-        return squash(onto_few_channels(convolution, pad(self.up(x))))
+        return squash(onto_few_channels(convolution, pad(self.up(x, z))))
 
 
 def _doubling(kind: Literal["transposed", "resize"], channels: int, bias: bool) -> nn.Module:

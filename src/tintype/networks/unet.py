@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from tintype.networks.blocks import doubling, needs_bias, norm_layer
+from tintype.networks.blocks import doubling, needs_bias
+from tintype.networks.conditional import Styled, conditional_norm
 from tintype.networks.recompute import run_blocks, run_segment
 from tintype.networks.resnet import ResidualBlock
 from tintype.recipe.networks import Norm
@@ -26,7 +27,8 @@ def level_channels(filters: int, level: int) -> int:
 class UNet(nn.Module):
     """`n c H W -> n c' H/output_stride W/output_stride`, both in [-1, 1]; H and W multiples of `multiple_of`.
 
-    That is 2**levels, and twice as much with residual blocks, which cannot pad a single pixel by reflection.
+    That is 2**levels, and twice as much with residual blocks, which cannot pad a single pixel by reflection. With
+    `latent` it also takes noise `n latent`.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class UNet(nn.Module):
         dropout: float = 0.5,
         upsample: Literal["transposed", "resize"] = "transposed",
         output_stride: int = 1,
+        latent: int = 0,
     ) -> None:
         super().__init__()
         last = output_stride.bit_length() - 1
@@ -58,7 +61,7 @@ class UNet(nn.Module):
         for level in range(levels):
             edge = level in (0, levels - 1)  # the outermost sees raw values, the innermost may be a single pixel
             self.down.append(
-                nn.Sequential(
+                Styled(
                     nn.Identity() if level == 0 else nn.LeakyReLU(0.2, inplace=True),
                     nn.Conv2d(
                         channels_in if level == 0 else level_channels(filters, level - 1),
@@ -68,12 +71,12 @@ class UNet(nn.Module):
                         padding=1,
                         bias=bias,
                     ),
-                    nn.Identity() if edge else norm_layer(norm, level_channels(filters, level)),
+                    nn.Identity() if edge else conditional_norm(norm, level_channels(filters, level), latent),
                 )
             )
 
         innermost = level_channels(filters, levels - 1)
-        self.bottleneck = nn.Sequential(*(ResidualBlock(innermost, norm, 0.0) for _ in range(bottleneck_blocks)))
+        self.bottleneck = Styled(*(ResidualBlock(innermost, norm, 0.0, latent) for _ in range(bottleneck_blocks)))
 
         first_middle = max(1, min(4, levels - 2))
         self.up = nn.ModuleDict()
@@ -82,37 +85,37 @@ class UNet(nn.Module):
             activation = nn.ReLU(inplace=joined)
             channels = level_channels(filters, level) * (2 if joined else 1)
             if level == last:
-                self.up[str(level)] = nn.Sequential(
+                self.up[str(level)] = Styled(
                     activation, doubling(upsample, channels, channels_out, bias=True), nn.Tanh()
                 )
                 continue
             below = level_channels(filters, level - 1)
             middle = first_middle <= level <= levels - 2 and dropout > 0
-            self.up[str(level)] = nn.Sequential(
+            self.up[str(level)] = Styled(
                 activation,
                 doubling(upsample, channels, below, bias=bias),
-                norm_layer(norm, below),
+                conditional_norm(norm, below, latent),
                 nn.Dropout(dropout) if middle else nn.Identity(),
             )
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Translate a batch in model space."""
-        *skips, x = run_segment(self, self._encode, x)
-        x = run_blocks(self, self.bottleneck, x)
-        return run_segment(self, self._decode, x, *skips)
+    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
+        """Translate a batch in model space; with `latent`, by the noise z, `n latent`."""
+        *skips, x = run_segment(self, self._encode, x, z)
+        x = run_blocks(self, self.bottleneck, x, z)
+        return run_segment(self, self._decode, x, z, *skips)
 
-    def _encode(self, x: Tensor) -> tuple[Tensor, ...]:
+    def _encode(self, x: Tensor, z: Tensor | None) -> tuple[Tensor, ...]:
         """The maps that the decoder joins, and the innermost one last."""
         # The in-place LeakyReLU of the next block changes a kept skip too, to no effect: it is read through a ReLU.
         maps: list[Tensor] = []
         for block in self.down:
-            x = block(x)
+            x = block(x, z)
             maps.append(x)
         return tuple(maps[self._last :])
 
-    def _decode(self, x: Tensor, *skips: Tensor) -> Tensor:
+    def _decode(self, x: Tensor, z: Tensor | None, *skips: Tensor) -> Tensor:
         for place, block in enumerate(self.up.values()):
-            x = block(x if place == 0 else torch.cat([skips[-place], x], dim=1))
+            x = block(x if place == 0 else torch.cat([skips[-place], x], dim=1), z)
         return x
 
 

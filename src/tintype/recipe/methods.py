@@ -21,6 +21,12 @@ VIVIDNESS = (
 )
 
 
+LAMBDA_LATENT = (
+    "Weight of the mean absolute error of the noise z that an encoder tells from the result, so that z stays in use "
+    "(Zhu et al. 2017b); 0: no encoder. Needs generator.noise=input."
+)
+
+
 class Pix2PixSpec(Section):
     """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
 
@@ -55,6 +61,14 @@ class Pix2PixSpec(Section):
         "one join.",
     )
     l1_epochs: float = Field(0.0, ge=0, description="The same in passes over the training pictures; give one of them.")
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Noise vectors drawn for each source; the one whose result is nearest to the truth learns, so that "
+        "together they cover what is possible (Li et al. 2020). Above 1 it needs generator.noise=input.",
+    )
+    lambda_latent: float = Field(0.0, ge=0, description=LAMBDA_LATENT)
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
@@ -98,6 +112,7 @@ class CycleGanSpec(Section):
     lambda_discriminator: float = Field(
         0.5, gt=0, description="Weight of each of a discriminator's two terms: 0.5 is their mean, 1 their sum."
     )
+    lambda_latent: float = Field(0.0, ge=0, description=LAMBDA_LATENT)
     pool: int = Field(
         50,
         ge=0,

@@ -31,6 +31,7 @@ __all__ = [
     "InputName",
     "MlpDiscriminatorSpec",
     "MlpSpec",
+    "Noise",
     "Norm",
     "PatchGanSpec",
     "PixelSpec",
@@ -38,6 +39,14 @@ __all__ = [
     "SrResNetSpec",
     "UNetSpec",
 ]
+
+Noise = Literal["none", "dropout", "input"]
+
+NOISE = (
+    "What makes many targets of one source: nothing, dropout that stays on in use, or a vector z that sets gain and "
+    "bias of each normalisation (of two directions: in ab alone)."
+)
+LATENT = "Numbers in z, for noise=input."
 
 
 class UNetSpec(Section):
@@ -59,12 +68,17 @@ class UNetSpec(Section):
     upsample: Literal["transposed", "resize"] = Field(
         "transposed", description="Transposed, or resize then 3x3 convolution."
     )
+    noise: Noise = Field("none", description=NOISE)
+    latent: int = Field(8, ge=1, le=512, description=LATENT)
     init: InitSpec = InitSpec()
 
     @model_validator(mode="after")
     def _leaves_room_for_blocks(self) -> UNetSpec:
         if self.bottleneck_blocks and self.levels == 10:
             raise ValueError("levels (10) must be at most 9 with bottleneck_blocks")
+        if self.noise == "input" and self.levels == 2:
+            raise ValueError("levels (2) must be at least 3 with noise=input, or z has hardly a layer to enter by")
+        check_noise(self)
         return self
 
     @property
@@ -75,7 +89,7 @@ class UNetSpec(Section):
     @property
     def inputs(self) -> tuple[InputName, ...]:
         """What the network takes, in the order of its arguments."""
-        return ("source",)
+        return ("source", "noise") if self.noise == "input" else ("source",)
 
 
 class ResNetSpec(Section):
@@ -89,7 +103,14 @@ class ResNetSpec(Section):
     upsample: Literal["transposed", "resize"] = Field(
         "transposed", description="Transposed, or resize then convolution."
     )
+    noise: Noise = Field("none", description=NOISE)
+    latent: int = Field(8, ge=1, le=512, description=LATENT)
     init: InitSpec = Field(InitSpec(), description="How its weights start.")
+
+    @model_validator(mode="after")
+    def _has_a_place_for_noise(self) -> ResNetSpec:
+        check_noise(self)
+        return self
 
     @property
     def multiple_of(self) -> int:
@@ -99,7 +120,15 @@ class ResNetSpec(Section):
     @property
     def inputs(self) -> tuple[InputName, ...]:
         """What the network takes, in the order of its arguments."""
-        return ("source",)
+        return ("source", "noise") if self.noise == "input" else ("source",)
+
+
+def check_noise(spec: UNetSpec | ResNetSpec) -> None:
+    """Refuse noise that would reach nothing; a ValueError, for validators."""
+    if spec.noise == "input" and spec.norm == "none":
+        raise ValueError("noise=input enters by the normalisations, and norm=none has none: use norm=instance or batch")
+    if spec.noise == "dropout" and spec.dropout == 0:
+        raise ValueError("noise=dropout keeps dropout on in use, and dropout is 0: raise it, or use noise=input")
 
 
 class ClassifierNetSpec(Section):

@@ -20,6 +20,7 @@ from tintype.recipe.methods import MethodSpec, Pix2PixSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
 from tintype.recipe.rules_gan import check_gan
 from tintype.recipe.rules_sr import check_enlarging, check_perceptual
+from tintype.recipe.rules_stochastic import check_noise_in_use
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
@@ -140,6 +141,12 @@ class InferenceSpec(Section):
         1,
         description="Mean over so many copies of a picture: 2 with its mirror image, 8 with all quarter turns.",
     )
+    temperature: float = Field(
+        1.0,
+        ge=0,
+        le=2,
+        description="Factor on the noise of generator.noise=input: below 1 results lie closer together.",
+    )
     batch_statistics: bool = Field(
         False, description="Batch normalisation by the picture at hand, not by what was learnt in training."
     )
@@ -151,8 +158,8 @@ class EvaluationSpec(Section):
     best_by: Literal["psnr", "ssim", "ciede2000", "accuracy", "last"] | None = Field(
         None,
         description="Validation score that chooses the exported checkpoint; 'last' takes the final one. Default: psnr "
-        "for methods that learn from pairs, accuracy for classifiers, last for the others and where a stage of L1 "
-        "alone comes first.",
+        "for methods that learn from pairs, accuracy for classifiers, last for the others, where a stage of L1 alone "
+        "comes first, and with noise, whose spread no score of single results wants.",
     )
     size: int | None = Field(
         None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
@@ -244,6 +251,7 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _makes_from_noise(self) -> Recipe:
         check_gan(self)
+        check_noise_in_use(self)
         return self
 
     @model_validator(mode="after")
@@ -297,7 +305,7 @@ class Recipe(Section):
         match self.method.kind:
             case "pix2pix" | "regression":
                 staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
-                return "last" if staged else "psnr"
+                return "last" if staged or "noise" in self.inputs else "psnr"
             case "cyclegan" | "gan":
                 return "last"
             case "classifier":
@@ -317,6 +325,10 @@ class Recipe(Section):
     def inputs(self) -> tuple[InputName, ...]:
         """What the network that is shipped takes, in the order of its arguments."""
         return self.generator.inputs
+
+    def inputs_of(self, direction: Direction) -> tuple[InputName, ...]:
+        """The same of one of two directions: the way back has no noise, since one target has one source."""
+        return tuple(name for name in self.inputs if name != "noise" or direction == "ab")
 
     @property
     def generator_multiple(self) -> int:

@@ -19,6 +19,7 @@ from tintype.inference.modelfile import ModelCard, write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
+from tintype.many import calibrate, has_spread
 from tintype.metrics.measures import further_measures
 from tintype.metrics.realism import DEFAULT_FEATURES, open_realism
 from tintype.recipe.schema import BACK, Direction
@@ -35,6 +36,9 @@ _BASELINE_PICTURES = 2000
 
 _CALIBRATION_PICTURES = 200
 """Validation pictures that the strength is measured on at most, likewise."""
+
+_MARGINAL_PICTURES = 500
+"""Training pictures whose chroma, all together, gives the interval that those of a model are compared with."""
 
 
 def conclude(trainer: Trainer, notes: list[str]) -> None:
@@ -90,17 +94,19 @@ def _card(trainer: Trainer, network: nn.Module, step: int, direction: Direction)
     size = recipe.evaluation.size or recipe.data.size
     baselines = fit_baselines(_targets(say, data, direction, size), grey=recipe.codec.grey)
     card = make_card(recipe, network, step, direction, baselines)
-    strength = calibrate_strength(
-        Translator.from_runtime(TorchRuntime(network, trainer.fabric.device), card),
-        _watched(say, data, "validation", size),
-    )
-    return card.model_copy(update={"strength": strength, "split": {"digest": data.split.digest}})
+    translator = Translator.from_runtime(TorchRuntime(network, trainer.fabric.device), card)
+    strength = calibrate_strength(translator, _watched(say, data, "measuring the strength of colour", size))
+    spread = None
+    if has_spread(translator) and data.has_pairs:
+        targets = (pair.target for pair in data.pictures("train", size, _MARGINAL_PICTURES))
+        spread = calibrate(translator, _watched(say, data, "calibrating the spread of colours", size), targets)
+    return card.model_copy(update={"strength": strength, "spread": spread, "split": {"digest": data.split.digest}})
 
 
-def _watched(say: Reporter, data: PictureSet, part: str, size: int) -> Iterator[Pair]:
-    """Pairs to measure the strength on, with progress."""
+def _watched(say: Reporter, data: PictureSet, task: str, size: int, part: str = "validation") -> Iterator[Pair]:
+    """Pairs to calibrate on, with progress."""
     total = min(len(getattr(data.split, part)), _CALIBRATION_PICTURES)
-    say.begin("measuring the strength of colour", total)
+    say.begin(task, total)
     for done, pair in enumerate(data.pictures(part, size, _CALIBRATION_PICTURES), start=1):
         yield pair
         say.update(done, total)
@@ -137,5 +143,16 @@ def _chosen(trainer: Trainer, notes: list[str]) -> tuple[dict[str, nn.Module], i
 def _summary(scores: Scores) -> dict[str, Any]:
     """What of the scores goes into the model file: all but the single pictures."""
     data = scores.to_dict()
-    kept = ("protocol", "pictures", "coloured", "grey", "rows", "grey_pictures", "consistency", "realism", "verdict")
+    kept = (
+        "protocol",
+        "pictures",
+        "coloured",
+        "grey",
+        "rows",
+        "grey_pictures",
+        "consistency",
+        "realism",
+        "spread",
+        "verdict",
+    )
     return {key: data[key] for key in kept}

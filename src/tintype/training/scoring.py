@@ -19,6 +19,7 @@ from tintype.image.codec import on_picture
 from tintype.image.file import write_image
 from tintype.image.grid import panel
 from tintype.inference.translator import Translator
+from tintype.many import has_spread, judge_spread
 from tintype.metrics.measures import Measures
 from tintype.recipe.schema import Direction
 from tintype.training.held_out import combined_digest
@@ -27,6 +28,11 @@ from tintype.training.rundir import RunDir
 
 _NEAREST_PICTURES = 5000
 """Training pictures that the nearest is looked for among at most, evenly spaced over the set."""
+
+NOISE_IS_OFF_SCORED = (
+    "The model keeps dropout on in use, and ONNX holds no random operations: scored without it. Give the .safetensors "
+    "model to score it with dropout."
+)
 
 _LONGEST_STEM = 60  # letters of a picture's name in the name of its panel: file systems allow 255 bytes
 _FIXED_PANELS = 4
@@ -94,7 +100,9 @@ def score(
         protocol={**protocol, **beside.measures.protocol},
         progress=progress,
     )
-    return dataclasses.replace(scores, consistency=consistency).with_notes(beside.measures.notes)
+    spread = judge_spread(model, _directed(data.pictures(part, size), direction)) if has_spread(model) else None
+    notes = [*beside.measures.notes, *([NOISE_IS_OFF_SCORED] if model.network.lacks_noise else [])]
+    return dataclasses.replace(scores, consistency=consistency, spread=spread).with_notes(notes)
 
 
 def score_folds(
