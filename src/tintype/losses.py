@@ -2,7 +2,8 @@
 
 The adversarial ones take raw logits of any shape and return their mean: `vanilla` is binary cross-entropy (Goodfellow
 et al. 2014, non-saturating for the generator), `lsgan` least squares (Mao et al. 2017), `hinge` the hinge form (Lim &
-Ye 2017).
+Ye 2017), `margin` the margin loss of capsules (Sabour et al. 2017, in the form of Jaiswal et al. 2018) on the sigmoid
+of a logit, which of a capsule is its length.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from torch import Tensor
 
 from tintype.recipe.methods import Adversarial
 
+MARGIN_REAL, MARGIN_FAKE, FAKE_WEIGHT = 0.9, 0.1, 0.5
+"""Lengths beyond which the margin loss asks no more, and how much generated pictures weigh in it."""
+
 
 def real_loss(logits: Tensor, kind: Adversarial) -> Tensor:
     """What the discriminator pays for doubting real pictures."""
@@ -25,6 +29,8 @@ def real_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return (logits - 1).square().mean()
         case "hinge":
             return F.relu(1 - logits).mean()
+        case "margin":
+            return F.relu(MARGIN_REAL - logits.sigmoid()).square().mean()
 
 
 def fake_loss(logits: Tensor, kind: Adversarial) -> Tensor:
@@ -36,6 +42,8 @@ def fake_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return logits.square().mean()
         case "hinge":
             return F.relu(1 + logits).mean()
+        case "margin":
+            return FAKE_WEIGHT * F.relu(logits.sigmoid() - MARGIN_FAKE).square().mean()
 
 
 def generator_loss(logits: Tensor, kind: Adversarial) -> Tensor:
@@ -47,6 +55,8 @@ def generator_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return (logits - 1).square().mean()
         case "hinge":
             return -logits.mean()
+        case "margin":
+            return F.relu(MARGIN_REAL - logits.sigmoid()).square().mean()
 
 
 def l1_loss(output: Tensor, target: Tensor, vividness: float = 0.0) -> Tensor:
@@ -64,6 +74,19 @@ def l1_loss(output: Tensor, target: Tensor, vividness: float = 0.0) -> Tensor:
         return F.l1_loss(output, target)
     weight = 1 + vividness * target.square().sum(dim=1, keepdim=True).sqrt()
     return (weight / weight.mean() * (output - target).abs()).mean()
+
+
+def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of finding, for each place of a picture, its own key among those of the others (Park et al. 2020).
+
+    Args:
+        queries: Unit vectors `n k c`, of k places of n pictures.
+        keys: Those of the same places, to be found; the other k - 1 of the same picture are what they are told from.
+        temperature: By which cosines are divided.
+    """
+    logits = queries.float() @ keys.float().transpose(1, 2) / temperature
+    own = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[:2])
+    return F.cross_entropy(logits.flatten(0, 1), own.flatten())
 
 
 def right_share(logits: Tensor, kind: Adversarial, *, real: bool) -> Tensor:

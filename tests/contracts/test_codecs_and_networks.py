@@ -66,10 +66,10 @@ PAIRS = [  # a residual generator has no smaller output
     for space, codec in CODECS.items()
     if "resnet" not in network or "smaller" not in space
 ]
-PAIRS += [pytest.param(parts, id=network) for network, parts in ENLARGING_PARTS.items()]
+ENLARGERS = [pytest.param(parts, id=network) for network, parts in ENLARGING_PARTS.items()]
 
 
-@pytest.fixture(params=PAIRS)
+@pytest.fixture(params=[*PAIRS, *ENLARGERS])
 def recipe(request: pytest.FixtureRequest) -> Recipe:
     codec, generator = request.param
     return load_recipe("tiny", [*codec, generator])
@@ -93,6 +93,17 @@ def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> N
     output = made(network, recipe, torch.rand(2, channels.source_channels, side, 2 * side))
     stride, scale = recipe.output_stride, recipe.enlargement
     assert output.shape == (2, channels.target_channels, side // stride * scale, 2 * side // stride * scale)
+
+
+@pytest.mark.parametrize("parts", PAIRS)
+def test_a_generator_is_its_encoder_and_then_its_decoder(parts: tuple[list[str], str]) -> None:
+    recipe = load_recipe("tiny", [*parts[0], parts[1]])
+    network = build_generator(recipe).eval()
+    x = torch.rand(2, build_codec(recipe).source_channels, 2 * network.multiple_of, 2 * network.multiple_of)
+    z = torch.from_numpy(noise_for(recipe, 2)["noise"]) if "noise" in recipe.inputs else None
+    maps = network.encode(x, z)
+    assert tuple(one.shape[1] for one in maps) == network.map_channels
+    assert torch.equal(network.decode(*maps, z=z), made(network, recipe, x))
 
 
 def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None:
@@ -232,6 +243,8 @@ def test_whole_pictures_are_judged_by_one_logit_and_by_those_of_classes(
         "{kind: pixel, filters: 2}",
         "{kind: dense, filters: 2, layers: 2}",
         "{kind: dense, filters: 2, layers: 1, spectral_norm: true}",
+        "{kind: capsule, filters: 2, layers: 2, capsules: 2, dimensions: 2}",
+        "{kind: capsule, scope: picture, filters: 2, layers: 2, capsules: 2, dimensions: 2}",
     ],
 )
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])

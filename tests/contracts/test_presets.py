@@ -18,7 +18,7 @@ SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generat
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
 SHALLOW = {
     "unet": ["generator.levels=3"],
-    "resnet": ["generator.blocks=1"],
+    "resnet": ["generator.blocks=2"],
     "srresnet": ["generator.blocks=1"],
     "classifier": ["generator.classes=3"],
 }

@@ -7,12 +7,14 @@ from torch import nn
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
+from tintype.networks.capsule import CapsuleGan, smallest_capsule_px
 from tintype.networks.classifier import Classifier
 from tintype.networks.conditional import LatentEncoder
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.dense import DenseGan
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
+from tintype.networks.projector import Projector
 from tintype.networks.resnet import ResNet
 from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
@@ -21,6 +23,7 @@ from tintype.recipe.network_parts import InitSpec
 from tintype.recipe.schema import Direction, Recipe
 
 __all__ = [
+    "CapsuleGan",
     "Classifier",
     "DcganDiscriminator",
     "DcganGenerator",
@@ -30,6 +33,7 @@ __all__ = [
     "MlpGenerator",
     "PatchGan",
     "PixelGan",
+    "Projector",
     "ResNet",
     "SrResNet",
     "UNet",
@@ -152,16 +156,28 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
     side = recipe.data.size // recipe.output_stride
     labels = recipe.method.labels if recipe.method.kind == "gan" else "none"
     classes = getattr(recipe.generator, "classes", 0)
-    network: PatchGan | PixelGan | DenseGan | MlpDiscriminator | DcganDiscriminator
+    network: PatchGan | PixelGan | DenseGan | CapsuleGan | MlpDiscriminator | DcganDiscriminator
     match spec.kind:
         case "patchgan":
-            _check_side(side, spec.strided_layers)
+            _check_side(side, smallest_input_px(spec.strided_layers))
             network = PatchGan(channels, filters=spec.filters, layers=spec.strided_layers, norm=spec.norm)
         case "pixel":
             network = PixelGan(channels, filters=spec.filters, norm=spec.norm)
         case "dense":
-            _check_side(side, spec.layers)
+            _check_side(side, smallest_input_px(spec.layers))
             network = DenseGan(channels, side=side, filters=spec.filters, layers=spec.layers, norm=spec.norm)
+        case "capsule":
+            _check_side(side, smallest_capsule_px(spec.layers, spec.scope))
+            network = CapsuleGan(
+                channels,
+                side=side if spec.scope == "picture" else None,
+                filters=spec.filters,
+                layers=spec.layers,
+                capsules=spec.capsules,
+                dimensions=spec.dimensions,
+                routing=spec.routing,
+                norm=spec.norm,
+            )
         case "mlp":
             network = MlpDiscriminator(channels, side, hidden=spec.hidden, labels=labels, classes=classes)
         case "dcgan":
@@ -175,13 +191,12 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
                 classes=classes,
             )
     initialise(network, spec.init)
-    if spec.spectral_norm:
+    if spec.kind != "capsule" and spec.spectral_norm:
         limit_spectrum(network)
     return network
 
 
-def _check_side(side: int, layers: int) -> None:
-    smallest = smallest_input_px(layers)
+def _check_side(side: int, smallest: int) -> None:
     if side < smallest:
         raise RecipeError(
             f"the discriminator needs pictures of at least {smallest} px, and would judge {side} px: "

@@ -31,10 +31,16 @@ def run_segment(network: nn.Module, segment: Callable[..., T], *inputs: Tensor |
     return result
 
 
-def run_blocks(network: nn.Module, blocks: nn.Sequential, x: Tensor, *noise: Tensor | None) -> Tensor:
-    """Residual blocks one after the other, in segments of a few; all are given the noise, where they take any."""
-    for first in range(0, len(blocks), BLOCKS):
-        x = run_segment(network, blocks[first : first + BLOCKS], x, *noise)
+def run_blocks(
+    network: nn.Module, blocks: nn.Sequential, x: Tensor, *noise: Tensor | None, start: int = 0, stop: int | None = None
+) -> Tensor:
+    """Residual blocks one after the other, in segments of a few: all, or those from `start` to before `stop`.
+
+    All are given the noise, where they take any.
+    """
+    stop = len(blocks) if stop is None else stop
+    for first in range(start, stop, BLOCKS):
+        x = run_segment(network, blocks[first : min(first + BLOCKS, stop)], x, *noise)
     return x
 
 

@@ -82,6 +82,8 @@ class ResNet(nn.Module):
             *(normalised(Halving(width, 2 * width, bias), 2 * width) for width in (filters, 2 * filters))
         )
         self.blocks = Styled(*(ResidualBlock(4 * filters, norm, dropout, latent) for _ in range(blocks)))
+        self.encoder_blocks = max(1, blocks // 2)
+        self.map_channels = (2 * filters, *(4 * filters for _ in range(2 + (self.encoder_blocks > 1))))
         self.up = Styled(
             *(normalised(_doubling(upsample, width, bias), width // 2) for width in (4 * filters, 2 * filters))
         )
@@ -100,10 +102,28 @@ class ResNet(nn.Module):
             return torch.cat([self._translate(*one) for one in zip(x.split(1), noise, strict=True)])
         return self._translate(x, z)
 
-    def _translate(self, x: Tensor, z: Tensor | None) -> Tensor:
-        x = run_segment(self, lambda x, z: self.down(self.stem(x, z), z), x, z)
-        x = run_blocks(self, self.blocks, x, z)
+    def encode(self, x: Tensor, z: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The first half of the network: maps of `map_channels`, which end in the one that `decode` goes on from.
+
+        They are those after each halving, after the first block, and after half of the blocks.
+        """
+        half, quarter = run_segment(self, self._reduce, x, z)
+        first = run_blocks(self, self.blocks, quarter, z, stop=1)
+        if self.encoder_blocks == 1:
+            return half, quarter, first
+        return half, quarter, first, run_blocks(self, self.blocks, first, z, start=1, stop=self.encoder_blocks)
+
+    def decode(self, *maps: Tensor, z: Tensor | None = None) -> Tensor:
+        """The second half, from the last of the maps that `encode` gives."""
+        x = run_blocks(self, self.blocks, maps[-1], z, start=self.encoder_blocks)
         return run_segment(self, self._enlarge, x, z)
+
+    def _translate(self, x: Tensor, z: Tensor | None) -> Tensor:
+        return self.decode(self.encode(x, z)[-1], z=z)
+
+    def _reduce(self, x: Tensor, z: Tensor | None) -> tuple[Tensor, ...]:
+        half = self.down[0](self.stem(x, z), z)
+        return half, self.down[1](half, z)
 
     def _enlarge(self, x: Tensor, z: Tensor | None) -> Tensor:
         pad, convolution, squash = self.head

@@ -52,6 +52,7 @@ class UNet(nn.Module):
         self._last = last
         self.multiple_of = 2 ** (levels + (bottleneck_blocks > 0))
         self.output_stride = output_stride
+        self.map_channels = tuple(level_channels(filters, level) for level in range(last, levels))
         self.recompute = False
         self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
         self.receptive_radius_px = _receptive_radius(levels, last, bottleneck_blocks)
@@ -100,8 +101,16 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
         """Translate a batch in model space; with `latent`, by the noise z, `n latent`."""
+        return self.decode(*self.encode(x, z), z=z)
+
+    def encode(self, x: Tensor, z: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The way down: the maps of `map_channels` that `decode` joins, and the innermost one last."""
         *skips, x = run_segment(self, self._encode, x, z)
-        x = run_blocks(self, self.bottleneck, x, z)
+        return *skips, run_blocks(self, self.bottleneck, x, z)
+
+    def decode(self, *maps: Tensor, z: Tensor | None = None) -> Tensor:
+        """The way up, from what `encode` gives."""
+        *skips, x = maps
         return run_segment(self, self._decode, x, z, *skips)
 
     def _encode(self, x: Tensor, z: Tensor | None) -> tuple[Tensor, ...]:
