@@ -85,7 +85,7 @@ class ColourData(_DataBase):
     more: str = Field(
         "",
         description="Folder or .npz file of further colour pictures that are trained on beside those of path, and "
-        "never held out: against learning a small set by heart. Copies of held-out pictures are passed over.",
+        "never held out. Copies of held-out pictures among them are passed over.",
     )
     more_share: float = Field(0.5, gt=0, lt=1, description="Part of each batch that is taken from `more`.")
 
