@@ -270,7 +270,7 @@ def test_parts_that_contradict_each_other_are_refused(tmp_path: Path, changes: l
 @pytest.mark.parametrize(
     ("name", "changes", "message"),
     [
-        ("tiny", ["generator={kind: mlp}"], "belong together"),
+        ("tiny", ["codec.chroma_size=null", "generator={kind: mlp}"], "belong together"),
         ("tiny", ["discriminator={kind: mlp}"], r"is for method\.kind=gan"),
         ("tiny", ["evaluation.features=fashion"], "judges pictures made from noise"),
         ("tiny", ["codec={kind: gray, unit_range: true}", "data.kind=folders"], "leave it out"),

@@ -127,7 +127,7 @@ class _Epochs:
         """Samples in an epoch."""
         return len(self.pictures)
 
-    def windows(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[np.ndarray, Tensor]:
+    def numbered(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[np.ndarray, Tensor]:
         """Numbers of the pictures of a share of a batch, and their windows as `PictureStore.cut` gives them."""
         if self.store.shown_whole(self.recipe):  # where nothing is drawn at random, nothing is done picture by picture
             numbers = np.array(share_of_batch(step, self.batch_size, share))
@@ -150,7 +150,7 @@ class _Epochs:
             placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, self.first + index)))
         return pictures, placements
 
-    def pairs(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor | None]:
+    def windows(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor | None]:
         """Targets of a share of a batch, and their sources where those are stored; display `n 3 size size`."""
         store, size = self.store, self.recipe.data.size
         pictures, placements = self.samples(step, share)
@@ -195,7 +195,7 @@ class PairedSampler:
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        parts = [one.pairs(step, share, device) for one in self._sets]
+        parts = [one.windows(step, share, device) for one in self._sets]
         target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
         source = self._codec.source_of(target) if stored is None else stored
         return self._codec.encode_source(source), self._codec.encode_target(target)
@@ -216,7 +216,7 @@ class LabelledSampler:
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        pictures, cut = self._epochs.windows(step, share, device)
+        pictures, cut = self._epochs.numbered(step, share, device)
         classes = torch.from_numpy(self._classes[pictures]).to(device)
         return self._codec.encode_source(self._codec.source_from(cut)), classes
 
@@ -236,7 +236,7 @@ class RealSampler:
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        pictures, cut = self._epochs.windows(step, share, device)
+        pictures, cut = self._epochs.numbered(step, share, device)
         return torch.from_numpy(self._classes[pictures]).to(device), self._codec.encode_target(cut)
 
 
