@@ -13,11 +13,13 @@ from torch import nn
 
 import tintype
 from tintype.errors import ModelFileError, OutputError
+from tintype.inference.modelfile import card_to_json
 from tintype.inference.onnx import export_onnx
 from tintype.inference.runtime import OnnxRuntime
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.networks import build_generator
+from tintype.recipe.networks import UNetSpec
 
 
 @pytest.fixture(
@@ -54,7 +56,7 @@ def test_the_file_carries_its_card_and_stands_alone(exported):
     module, card, path, check = exported
     assert OnnxRuntime(path).card == card
     assert check.max_difference < 1e-4
-    assert [shape[0] for shape in check.shapes] == [1, 3]
+    assert [shapes["source"][0] for shapes in check.shapes] == [1, 3]
     assert [file.name for file in path.parent.iterdir()] == ["model.onnx"]
     assert module.training
     assert Translator(path)(np.zeros((13, 9), np.uint8)).shape == (13, 9, 3)
@@ -72,6 +74,57 @@ def test_the_file_is_valid_and_its_sizes_are_open(exported):
     dimensions = model.graph.input[0].type.tensor_type.shape.dim
     assert [dimension.dim_param or dimension.dim_value for dimension in dimensions] == ["n", 1, "h", "w"]
     assert model.opset_import[0].version >= 18
+
+
+class Painter(nn.Module):
+    """A picture, noise and a class in, in this order; none of them without a trace in what comes out."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.shift, self.tint = nn.Conv2d(1, 2, 1), nn.Linear(5, 2), nn.Embedding(4, 2)
+
+    def forward(self, x, z, label):
+        return self.layer(x) + (self.shift(z) * self.tint(label))[:, :, None, None]
+
+
+@pytest.fixture
+def of_three_inputs(monkeypatch):
+    monkeypatch.setattr(UNetSpec, "inputs", ("source", "noise", "label"))
+    monkeypatch.setattr(UNetSpec, "latent", 5, raising=False)
+    monkeypatch.setattr(UNetSpec, "classes", 4, raising=False)
+
+
+@pytest.mark.usefixtures("of_three_inputs")
+def test_inputs_go_by_name_into_the_file_and_into_torch(make_card, tmp_path):
+    module, path, random = Painter(), tmp_path / "model.onnx", np.random.default_rng(2)
+    check = export_onnx(module, make_card(), path)
+    assert check.max_difference < 1e-5
+    assert check.shapes[1] == {"source": (3, 1, 8, 16), "noise": (3, 5), "label": (3,)}
+    inputs = {  # in another order than the network's
+        "label": np.array([3, 0, 1]),
+        "noise": random.normal(size=(3, 5)).astype(np.float32),
+        "source": random.uniform(-1, 1, (3, 1, 4, 6)).astype(np.float32),
+    }
+    given = [torch.from_numpy(inputs[name]) for name in ("source", "noise", "label")]
+    expected = module(*given).detach().numpy()
+    for runtime in (OnnxRuntime(path), TorchRuntime(module)):
+        np.testing.assert_allclose(runtime.run(inputs)[0], expected, atol=1e-5)
+    shapes = {
+        one.name: [dimension.dim_param or dimension.dim_value for dimension in one.type.tensor_type.shape.dim]
+        for one in onnx.load(path).graph.input
+    }
+    assert shapes == {"source": ["n", 1, "h", "w"], "noise": ["n", 5], "label": ["n"]}
+    with pytest.raises(ModelFileError, match=r"takes source and noise and label, got source; use it"):
+        OnnxRuntime(path)(inputs["source"])
+
+
+@pytest.mark.usefixtures("of_three_inputs")
+def test_a_file_without_an_input_of_its_recipe_is_refused(make_card, onnx_model, tmp_path):
+    model = onnx.load(onnx_model)  # takes a picture alone
+    onnx.helper.set_model_props(model, {"tintype": card_to_json(make_card())})
+    onnx.save(model, tmp_path / "model.onnx")
+    with pytest.raises(ModelFileError, match=r"float32 source `n c h w` and float32 noise `n k` and int64 label `n`"):
+        OnnxRuntime(tmp_path / "model.onnx")
 
 
 class Network(nn.Module):

@@ -49,7 +49,8 @@ class Classifier:
             return np.empty((0, network.features), np.float32), np.empty((0, network.classes), np.float32)
         display = np.stack(pictures).transpose(0, 3, 1, 2)
         assert display.shape[2:] == (size, size), display.shape
-        outputs = self._runtime.outputs(np.ascontiguousarray(self._codec.encode_source(display), dtype=np.float32))
+        source = np.ascontiguousarray(self._codec.encode_source(display), dtype=np.float32)
+        outputs = self._runtime.run({"source": source})
         shapes = [output.shape for output in outputs]
         if shapes != [(len(pictures), network.features), (len(pictures), network.classes)]:
             raise ModelFileError(

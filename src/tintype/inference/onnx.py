@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +18,17 @@ from tintype.atomic import atomic_path
 from tintype.errors import ModelFileError
 from tintype.image.codec import build_codec
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
-from tintype.inference.runtime import OnnxRuntime
+from tintype.inference.runtime import INPUTS, OnnxRuntime
 from tintype.inference.torch_runtime import TorchRuntime, evaluating
+from tintype.recipe.networks import InputName
 
 OPSET = 18  # the first with antialiased Resize and the lowest that the exporter writes natively
 MAX_BYTES = int(1.9 * 2**30)  # protobuf ends at 2 GiB
 RANDOM = ("Random", "Bernoulli", "Dropout", "Multinomial")
+
+
+Shapes = dict[InputName, tuple[int, ...]]
+"""Of each input, in the order of the network's arguments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +36,15 @@ class OnnxCheck:
     """How far ONNX Runtime was from torch, and on what."""
 
     max_difference: float  # of any value, in model space [-1, 1]
-    shapes: tuple[tuple[int, ...], ...]  # of the random inputs, n c h w
+    shapes: tuple[Shapes, ...]  # of the random inputs
 
 
 def export_onnx(
     module: nn.Module, card: ModelCard, path: Path, *, size: int | None = None, limit: float = 1e-3
 ) -> OnnxCheck:
     """Write a generator as a `.onnx` file of dynamic batch, height and width that carries its card.
+
+    What it takes is what `Recipe.inputs` names, under these names: nothing in the file draws random numbers.
 
     A classifier becomes one of dynamic batch, for pictures of the recipe's size, with the outputs `features` and
     `logits`.
@@ -67,7 +74,7 @@ def export_onnx(
     onnx.helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
     with atomic_path(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
-        difference = max(_difference(module, temporary, shape) for shape in form.shapes)
+        difference = max(_difference(module, temporary, shapes, form.classes) for shapes in form.shapes)
         if not difference <= limit:
             raise ModelFileError(
                 f"{path}: not written: ONNX Runtime differs from torch by {difference:.3g}, more than {limit:.3g}; "
@@ -93,50 +100,67 @@ class _Form:
     """What goes into a graph and comes out of it.
 
     Attributes:
-        example: Shape of the input that the network is traced on.
-        sides: Names of the dimensions of the input; capitals have the length that the example has.
-        outputs: Each output and the names of its dimensions, likewise.
+        inputs: Each input and the names of its dimensions; capitals have the length that the example has.
+        outputs: Each output, likewise.
+        example: Inputs that the network is traced on.
         shapes: Inputs on which the graph is compared with torch.
+        classes: Number of classes that a `label` may name.
     """
 
-    example: tuple[int, ...]
-    sides: str
+    inputs: dict[InputName, str]
     outputs: dict[str, str]
-    shapes: tuple[tuple[int, ...], ...]
+    example: Shapes
+    shapes: tuple[Shapes, ...]
+    classes: int = 1
 
 
 def _generator_form(card: ModelCard, size: int | None) -> _Form:
-    multiple, channels = card.multiple_of, build_codec(card.recipe, card.direction).source_channels
-    side = -(-(size or card.recipe.data.size) // multiple) * multiple
+    recipe, multiple = card.recipe, card.multiple_of
+    channels = build_codec(recipe, card.direction).source_channels
+    side = -(-(size or recipe.data.size) // multiple) * multiple
+    latent = getattr(recipe.generator, "latent", 0)
+    axes: dict[InputName, str] = {"source": "n C h w", "noise": "n K", "label": "n"}
+
+    def shapes(n: int, height: int, width: int) -> Shapes:
+        known: Shapes = {"source": (n, channels, height, width), "noise": (n, latent), "label": (n,)}
+        return {name: known[name] for name in recipe.inputs}
+
     return _Form(
+        inputs={name: axes[name] for name in recipe.inputs},
+        outputs={"output": "n C out_h out_w" if "source" in recipe.inputs else "n C H W"},
         # Sides of which no level is 1 long: the exporter takes sizes of 0 and 1 for constants.
-        example=(2, channels, 2 * multiple, 3 * multiple),
-        sides="n C h w",
-        outputs={"output": "n C out_h out_w"},
-        shapes=((1, channels, side, side), (3, channels, multiple, 2 * multiple)),
+        example=shapes(2, 2 * multiple, 3 * multiple),
+        shapes=(shapes(1, side, side), shapes(3, multiple, 2 * multiple)),
+        classes=getattr(recipe.generator, "classes", 0) or 1,
     )
 
 
 def _classifier_form(card: ModelCard) -> _Form:
     channels, side = build_codec(card.recipe).source_channels, card.recipe.data.size
     return _Form(
-        example=(2, channels, side, side),
-        sides="n C H W",
+        inputs={"source": "n C H W"},
         outputs={"features": "n K", "logits": "n CLASSES"},
-        shapes=((1, channels, side, side), (3, channels, side, side)),
+        example={"source": (2, channels, side, side)},
+        shapes=({"source": (1, channels, side, side)}, {"source": (3, channels, side, side)}),
     )
 
 
 def _to_onnx(module: nn.Module, form: _Form) -> onnx.ModelProto:
-    example = torch.zeros(form.example, device=next(module.parameters()).device)
-    dynamic = {place: torch.export.Dim.DYNAMIC for place, name in enumerate(form.sides.split()) if name.islower()}
+    device = next(module.parameters()).device
+    example = tuple(
+        torch.from_numpy(np.zeros(shape, INPUTS[name].dtype)).to(device) for name, shape in form.example.items()
+    )
+    dynamic = tuple(
+        {place: torch.export.Dim.DYNAMIC for place, name in enumerate(sides.split()) if name.islower()}
+        for sides in form.inputs.values()
+    )
     with _quiet(), evaluating(module), torch.inference_mode():
         program = torch.onnx.export(
             module,
-            (example,),
+            example,
             dynamo=True,
-            dynamic_shapes=(dynamic,),
-            input_names=["source"],
+            dynamic_shapes=dynamic,
+            input_names=list(form.inputs),
             output_names=list(form.outputs),
             opset_version=OPSET,
             verbose=False,
@@ -149,19 +173,27 @@ def _to_onnx(module: nn.Module, form: _Form) -> onnx.ModelProto:
         del part.metadata_props[:]
         part.ClearField("doc_string")
     del graph.value_info[:]
-    for value, names in zip((*graph.input, *graph.output), (form.sides, *form.outputs.values()), strict=True):
+    ends = (*form.inputs.values(), *form.outputs.values())
+    for value, names in zip((*graph.input, *graph.output), ends, strict=True):
         for dimension, name in zip(value.type.tensor_type.shape.dim, names.split(), strict=True):
             if name.islower():
                 dimension.dim_param = name
     return model
 
 
-def _difference(module: nn.Module, path: Path, shape: tuple[int, ...]) -> float:
-    x = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
-    expected = TorchRuntime(module, next(module.parameters()).device).outputs(x)
-    return max(
-        float(np.abs(ours - theirs).max()) for ours, theirs in zip(OnnxRuntime(path).outputs(x), expected, strict=True)
-    )
+def _difference(module: nn.Module, path: Path, shapes: Shapes, classes: int) -> float:
+    random = np.random.default_rng(0)
+    draw: dict[InputName, Callable[[tuple[int, ...]], np.ndarray]] = {
+        "source": lambda shape: random.uniform(-1, 1, shape),
+        "noise": random.standard_normal,
+        "label": lambda shape: random.integers(classes, size=shape),
+    }
+    inputs: dict[str, np.ndarray] = {
+        name: draw[name](shape).astype(INPUTS[name].dtype) for name, shape in shapes.items()
+    }
+    expected = TorchRuntime(module, next(module.parameters()).device).run(inputs)
+    made = OnnxRuntime(path).run(inputs)
+    return max(float(np.abs(ours - theirs).max()) for ours, theirs in zip(made, expected, strict=True))
 
 
 @contextmanager

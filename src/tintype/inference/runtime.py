@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,9 +17,33 @@ import numpy as np
 
 from tintype.errors import MissingExtraError, ModelFileError, UsageError
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_from_json, damaged
+from tintype.recipe.networks import InputName
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
+
+
+@dataclass(frozen=True, slots=True)
+class InputKind:
+    """What arrays of an input are like.
+
+    Attributes:
+        dtype: Of its values.
+        axes: Names of its dimensions, for people.
+        onnx_type: What ONNX calls its values.
+    """
+
+    dtype: type[np.generic]
+    axes: str
+    onnx_type: str
+
+
+INPUTS: dict[InputName, InputKind] = {
+    "source": InputKind(np.float32, "n c h w", "tensor(float)"),
+    "noise": InputKind(np.float32, "n k", "tensor(float)"),
+    "label": InputKind(np.int64, "n", "tensor(int64)"),
+}
+"""All inputs that a network may have, in the order of its arguments; `Recipe.inputs` says which one has which."""
 
 
 class Runtime(Protocol):
@@ -33,10 +58,15 @@ class Runtime(Protocol):
 
 
 class ManyRuntime(Protocol):
-    """A runtime of a network that gives more than one array."""
+    """A runtime of a network that takes or gives more than one array."""
 
-    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
-        """All of them, float32; model space in, `n c h w`."""
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """All that the network gives, float32.
+
+        Args:
+            inputs: What `Recipe.inputs` names: `source` in model space `n c h w` and standard normal `noise` `n k`,
+                both float32, and `label` `n`, int64.
+        """
 
 
 @runtime_checkable
@@ -83,7 +113,8 @@ class OnnxRuntime:
     def __init__(self, path: Path, threads: int | None = None) -> None:
         self._path = path
         self._session, self.card = open_onnx(path, threads=threads)
-        self._input = self._session.get_inputs()[0].name
+        names = [one.name for one in self._session.get_inputs()]
+        self._names = {"source": names[0]} if self.card.recipe.inputs == ("source",) else {name: name for name in names}
 
     @cached_property
     def twin(self) -> Runtime | None:
@@ -101,19 +132,25 @@ class OnnxRuntime:
         Raises:
             ModelFileError: The network fails on this input.
         """
-        return self.outputs(x)[0]
+        return self.run({"source": x})[0]
 
-    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
-        """All that the network gives; a classifier gives features and logits.
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """See `ManyRuntime`.
 
         Raises:
-            ModelFileError: The network fails on this input.
+            ModelFileError: The network fails on these inputs, or has others.
         """
-        try:
-            return list(self._session.run(None, {self._input: x}))
-        except Exception as error:  # ONNX Runtime's errors share no base but Exception
+        if inputs.keys() != self._names.keys():
             raise ModelFileError(
-                f"{self._path}: the network failed on an input of shape {x.shape} ({_first_line(error)})"
+                f"{self._path}: takes {' and '.join(self._names)}, got {' and '.join(inputs)}; use it for what its "
+                "recipe is for"
+            )
+        try:
+            return list(self._session.run(None, {self._names[name]: value for name, value in inputs.items()}))
+        except Exception as error:  # ONNX Runtime's errors share no base but Exception
+            shapes = ", ".join(str(value.shape) for value in inputs.values())
+            raise ModelFileError(
+                f"{self._path}: the network failed on an input of shape {shapes} ({_first_line(error)})"
             ) from error
 
 
@@ -157,14 +194,31 @@ def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) 
     except Exception as error:  # ONNX Runtime's errors share no base but Exception
         raise damaged(path, error) from error
     card = card_from_json(metadata.get(METADATA_KEY), path)
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    wanted = 2 if card.recipe.generator.kind == "classifier" else 1
-    if (len(inputs), len(outputs)) != (1, wanted) or inputs[0].type != "tensor(float)" or len(inputs[0].shape) != 4:
-        number = ("", "one output", "two outputs")[wanted]
-        raise ModelFileError(
-            f"{path}: must have one float32 input `n c h w` and {number}; export it again with Tintype"
-        )
+    _check_ends(session, card, path)
     return session, card
+
+
+def _check_ends(session: InferenceSession, card: ModelCard, path: Path) -> None:
+    """Refuse a network whose inputs or outputs are not those that its recipe has."""
+    names, found = card.recipe.inputs, session.get_inputs()
+    wanted = 2 if card.recipe.generator.kind == "classifier" else 1
+    kinds = [INPUTS[name] for name in names]
+    fits = len(session.get_outputs()) == wanted and len(found) == len(kinds)
+    if fits and len(kinds) > 1:
+        fits = [one.name for one in found] == list(names)
+    if not fits or any(
+        one.type != kind.onnx_type or len(one.shape) != len(kind.axes.split())
+        for one, kind in zip(found, kinds, strict=True)
+    ):
+        number = ("", "one output", "two outputs")[wanted]
+        if names == ("source",):
+            inputs = "one float32 input `n c h w`"
+        else:
+            inputs = " and ".join(
+                f"{np.dtype(kind.dtype)} {name} `{kind.axes}`" for name, kind in zip(names, kinds, strict=True)
+            )
+            inputs = f"the input{'s' * (len(names) > 1)} {inputs}"
+        raise ModelFileError(f"{path}: must have {inputs} and {number}; export it again with Tintype")
 
 
 def _first_line(error: Exception) -> str:

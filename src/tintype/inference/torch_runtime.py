@@ -16,6 +16,7 @@ from torch.utils.hooks import RemovableHandle
 
 from tintype.errors import ModelFileError
 from tintype.inference.modelfile import ModelCard, read_safetensors
+from tintype.inference.runtime import INPUTS
 from tintype.networks import build_generator
 from tintype.networks.blocks import InstanceNorm
 
@@ -48,12 +49,13 @@ class TorchRuntime:
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """See `Runtime`."""
-        return self.outputs(x)[0]
+        return self.run({"source": x})[0]
 
-    def outputs(self, x: np.ndarray) -> list[np.ndarray]:
+    def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """See `ManyRuntime`."""
+        given = [torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in INPUTS if name in inputs]
         with _TURN, evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
-            made = self._module(torch.from_numpy(np.ascontiguousarray(x)).to(self._device))
+            made = self._module(*(one.to(self._device) for one in given))
             return [part.float().cpu().numpy() for part in (made if isinstance(made, tuple) else (made,))]
 
     def frozen_on(self, show: Callable[[], object]) -> TorchRuntime:

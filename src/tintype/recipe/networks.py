@@ -17,6 +17,8 @@ from pydantic import (
 from tintype.recipe.section import Section
 
 Norm = Literal["batch", "instance", "none"]
+InputName = Literal["source", "noise", "label"]
+"""What a network may take: a picture in model space, a standard normal vector, the number of a class; in this order."""
 
 SPECTRAL_NORM = "Divide the weights of every layer by their spectral norm (Miyato et al. 2018)."
 
@@ -62,6 +64,11 @@ class UNetSpec(Section):
         """Number of pixels that both sides of an input must be a multiple of."""
         return int(2 ** (self.levels + (self.bottleneck_blocks > 0)))
 
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """What the network takes, in the order of its arguments."""
+        return ("source",)
+
 
 class ResNetSpec(Section):
     """Residual generator: two halvings, residual blocks, two doublings (Johnson et al. 2016; Zhu et al. 2017)."""
@@ -81,6 +88,11 @@ class ResNetSpec(Section):
         """Number of pixels that both sides of an input must be a multiple of."""
         return 8
 
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """What the network takes, in the order of its arguments."""
+        return ("source",)
+
 
 class ClassifierNetSpec(Section):
     """Residual classifier (He et al. 2016): its features are the mean over the last maps, its logits linear in them."""
@@ -99,6 +111,11 @@ class ClassifierNetSpec(Section):
     def multiple_of(self) -> int:
         """Number of pixels that both sides of an input must be a multiple of."""
         return 1
+
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """What the network takes, in the order of its arguments."""
+        return ("source",)
 
     @property
     def features(self) -> int:

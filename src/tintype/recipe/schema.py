@@ -16,7 +16,7 @@ from pydantic import Field, model_validator
 
 from tintype.recipe.data import DataSpec, Direction
 from tintype.recipe.methods import MethodSpec, Pix2PixSpec
-from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, PatchGanSpec, UNetSpec
+from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
@@ -290,6 +290,11 @@ class Recipe(Section):
     def directions(self) -> tuple[Direction, ...]:
         """The directions that are trained; a method of two names its files by them."""
         return ("ab", "ba") if self.method.kind == "cyclegan" else ("ab",)
+
+    @property
+    def inputs(self) -> tuple[InputName, ...]:
+        """What the network that is shipped takes, in the order of its arguments."""
+        return self.generator.inputs
 
     @property
     def generator_multiple(self) -> int:
