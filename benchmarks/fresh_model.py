@@ -10,7 +10,7 @@ from tintype.inference.modelfile import write_safetensors
 from tintype.inference.onnx import export_onnx
 from tintype.networks import build_generator
 from tintype.recipe import load_recipe
-from tintype.training.preview import make_card
+from tintype.training.cards import make_card
 
 
 def fresh_model(folder: Path, recipe: str, *changes: str) -> Path:

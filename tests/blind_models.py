@@ -10,7 +10,7 @@ from tintype.data.dataset import open_data
 from tintype.inference.modelfile import write_safetensors
 from tintype.networks import build_generator
 from tintype.recipe import load_recipe
-from tintype.training.preview import make_card
+from tintype.training.cards import make_card
 from tintype.training.rundir import RunDir
 
 

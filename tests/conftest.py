@@ -6,7 +6,9 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: two workers on two cores
 
+import gzip
 import signal
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +72,27 @@ def labelled_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
             picture = make_picture(100 * channel + number)
             picture[..., channel] = 155 + picture[..., channel] // 3
             write_image(folder / f"{label}_{number:02d}.png", picture)
+    return folder
+
+
+def write_idx(path: Path, values: np.ndarray) -> Path:
+    """An idx file of bytes, packed where its name ends in `.gz`."""
+    content = bytes((0, 0, 8, values.ndim)) + struct.pack(f">{values.ndim}I", *values.shape) + values.tobytes()
+    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    return path
+
+
+@pytest.fixture(scope="session")
+def idx_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four idx files: 60 and 24 made grey pictures of 16 px in three classes, which differ in where they are bright."""
+    folder = tmp_path_factory.mktemp("idx")
+    for number, (part, count) in enumerate((("train", 60), ("t10k", 24))):
+        labels = np.arange(count, dtype=np.uint8) % 3
+        pictures = np.stack([make_picture(1000 * number + i, 16, 16)[..., 0] // 2 for i in range(count)])
+        for picture, label in zip(pictures, labels, strict=True):
+            picture[5 * label : 5 * label + 6] += 120
+        write_idx(folder / f"{part}-images-idx3-ubyte.gz", pictures)
+        write_idx(folder / f"{part}-labels-idx1-ubyte.gz", labels)
     return folder
 
 

@@ -236,6 +236,25 @@ def evaluate(
 
 
 @app.command()
+def sample(
+    model: Model,
+    picture: Annotated[
+        Path | None, typer.Argument(help="A picture to draw results of, with a model that takes noise beside it.")
+    ] = None,
+    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Pictures in the grid.")] = 64,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("grid.png"),
+    seed: Annotated[int, typer.Option(min=0, help="Of the noise; the same seed draws the same pictures.")] = 0,
+    label: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="One class, by name or number; default: a row for each.")
+    ] = None,
+) -> None:
+    """Draw pictures with a model that makes them from noise."""
+    from tintype.command_sample import sample
+
+    sample(model, picture, count, out, seed, label)
+
+
+@app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Run folders, and files of scores to show above them.")],
     out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),

@@ -28,11 +28,20 @@ def recipe_list() -> None:
 def recipe_show(
     recipe: Annotated[str, typer.Argument(help="Name of a built-in recipe, or a YAML file.")],
     overrides: Annotated[list[str] | None, typer.Argument(help="section.field=value")] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Layers, parameters and multiply-adds of its networks instead.")
+    ] = False,
 ) -> None:
     """Print a recipe with every field written out."""
     from tintype.recipe import dump_recipe, load_recipe
 
-    typer.echo(dump_recipe(load_recipe(recipe, overrides or [])), nl=False)
+    resolved = load_recipe(recipe, overrides or [])
+    if summary:
+        from tintype.methods.summary import format_summary, summarise
+
+        typer.echo(format_summary(summarise(resolved)))
+    else:
+        typer.echo(dump_recipe(resolved), nl=False)
 
 
 @recipe_app.command("schema")

@@ -183,6 +183,11 @@ def _print_card(card: ModelCard, path: Path) -> None:
             "classes": len(card.classes),
             "accuracy": _accuracy(card, path),
         }
+    elif "source" not in recipe.inputs:
+        rows |= {
+            "makes": f"pictures of {recipe.data.size} px from {' and '.join(recipe.inputs)}",
+            "classes": ", ".join(card.classes) or "none",
+        }
     else:
         rows |= {
             "direction": f"{way} ({card.direction}), {others}",

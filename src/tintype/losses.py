@@ -7,9 +7,11 @@ Ye 2017).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from tintype.recipe.methods import Adversarial
 
@@ -70,11 +72,16 @@ def right_share(logits: Tensor, kind: Adversarial, *, real: bool) -> Tensor:
     The border lies half way between what the loss asks of both kinds: 0.5 for `lsgan`, 0 for the others. No gradient
     reaches the logits.
     """
-    border = 0.5 if kind == "lsgan" else 0.0
-    return (logits > border if real else logits < border).mean(dtype=torch.float32)
+    found = logits > border(kind) if real else logits < border(kind)
+    return found.mean(dtype=torch.float32)
 
 
-def gradient_penalty(discriminator: nn.Module, pictures: Tensor) -> Tensor:
+def border(kind: Adversarial) -> float:
+    """The logit above which a discriminator calls a picture real."""
+    return 0.5 if kind == "lsgan" else 0.0
+
+
+def gradient_penalty(discriminator: Callable[[Tensor], Tensor], pictures: Tensor) -> Tensor:
     """Mean over pictures of the squared norm of a discriminator's gradient, centred at zero (Mescheder et al. 2018).
 
     The gradient is that of the sum of all logits of a picture. It is taken in single precision: squares of small

@@ -49,6 +49,12 @@ def training_charts(run: Run) -> list[Chart]:
         if baseline := events.validation.get("most_frequent_class"):
             lines.append(Line("most frequent class", baseline, dashed=True))
         charts.append(line_chart("Validation accuracy", "Part of the pictures.", lines, mark=events.best_step))
+    if distance := events.validation.get("kid"):
+        caption = "Distance of samples to validation pictures by features, lower is better."
+        charts.append(line_chart("Validation KID", caption, [Line("model", distance)]))
+    if told := events.validation.get("class_accuracy"):
+        caption = "Part of the samples that a classifier tells as the class that was asked for."
+        charts.append(line_chart("Samples of their class", caption, [Line("model", told)]))
     for direction, title in DIRECTION_TITLES.items():
         named = {name: events.validation.get(f"{name}_{direction}_psnr") for name in CONSISTENCY_LABELS}
         if lines := [Line(name, curve, dashed=name == "change") for name, curve in named.items() if curve]:

@@ -143,6 +143,18 @@ class Realism(BaseModel):
     against_runs: list[Comparison] = Field([], max_length=100)
 
 
+Cell = Annotated[str, Field(max_length=200)]
+
+
+class Table(BaseModel):
+    """Figures that are shown as they are written: one row of `head` and rows of as many cells."""
+
+    title: Cell = ""
+    caption: str = Field("", max_length=1000)
+    head: list[Cell] = Field([], max_length=12)
+    rows: list[Annotated[list[Cell], Field(max_length=12)]] = Field([], max_length=100)
+
+
 def _primary_psnr(entry: object) -> object:
     """A picture of `per_picture` with the PSNR of each contender gathered under `psnr`."""
     if not isinstance(entry, dict):
@@ -174,6 +186,7 @@ class Scores(BaseModel):
     panels: list[PanelEntry] = Field([], max_length=24)
     consistency: Consistency | None = None
     realism: Realism | None = None
+    tables: list[Table] = Field([], max_length=20)
     against_runs: list[Comparison] = Field([], max_length=100)
     per_picture: list[Annotated[Judged, BeforeValidator(_primary_psnr)]] = Field([], max_length=200_000)
 

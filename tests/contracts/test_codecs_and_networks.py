@@ -15,7 +15,7 @@ from tintype.inference.runtime import open_runtime
 from tintype.inference.torch_runtime import TorchRuntime, load_network
 from tintype.networks import build_discriminator, build_generator
 from tintype.recipe import Recipe, load_recipe
-from tintype.training.preview import make_card
+from tintype.training.cards import make_card
 
 CODECS = {
     "lab": ["codec.chroma_size=null"],
@@ -109,6 +109,83 @@ def test_onnx_agrees_with_torch(network: str, space: str, tmp_path: Path) -> Non
     assert card.recipe == recipe
     x = np.random.default_rng(0).uniform(-1, 1, (2, build_codec(recipe).source_channels, 32, 48)).astype(np.float32)
     np.testing.assert_allclose(runtime(x), TorchRuntime(generator)(x), atol=1e-5)
+
+
+FROM_NOISE = {
+    "mlp": "generator={kind: mlp, latent: 5, hidden: [7, 6]}",
+    "mlp, classes": "generator={kind: mlp, latent: 5, hidden: [7], classes: 3}",
+    "dcgan, batch, transposed": "generator={kind: dcgan, latent: 5, filters: 2}",
+    "dcgan, instance, resize, classes": (
+        "generator={kind: dcgan, latent: 5, filters: 2, norm: instance, upsample: resize, classes: 3}"
+    ),
+    "dcgan, one level": "generator={kind: dcgan, latent: 5, filters: 2, norm: none, levels: 1}",
+}
+
+
+@pytest.fixture(params=FROM_NOISE.values(), ids=FROM_NOISE.keys())
+def noise_recipe(request: pytest.FixtureRequest) -> Recipe:
+    told = "auxiliary" if "classes" in request.param else "none"
+    method = ["method={kind: gan}", f"method.labels={told}", "discriminator={kind: mlp, hidden: [4]}"]
+    return load_recipe("tiny", [*method, request.param, "data={kind: labelled}", "codec={kind: gray}", "data.size=24"])
+
+
+def noise_and_classes(recipe: Recipe, count: int) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(0)
+    known = {"noise": random.standard_normal((count, 5)).astype(np.float32), "label": np.arange(count) % 3}
+    return {name: known[name] for name in recipe.inputs}
+
+
+def test_what_comes_from_noise_has_the_size_of_the_recipe(noise_recipe: Recipe) -> None:
+    network = build_generator(noise_recipe)
+    given = [torch.from_numpy(value) for value in noise_and_classes(noise_recipe, 4).values()]
+    output = network(*given)
+    assert output.shape == (4, 1, 24, 24)
+    assert output.abs().max() <= 1
+    if "label" in noise_recipe.inputs:
+        assert not torch.equal(network.eval()(given[0], (given[1] + 1) % 3), network.eval()(*given))
+
+
+def test_onnx_agrees_with_torch_where_pictures_come_from_noise(noise_recipe: Recipe, tmp_path: Path) -> None:
+    network = build_generator(noise_recipe)
+    card = make_card(noise_recipe, network, 0)
+    export_onnx(network, card, tmp_path / "model.onnx")
+    write_safetensors(
+        tmp_path / "model.safetensors", {name: value.numpy() for name, value in network.state_dict().items()}, card
+    )
+    expected = TorchRuntime(network).run(noise_and_classes(noise_recipe, 5))[0]
+    for suffix in ("onnx", "safetensors"):
+        runtime, read = open_runtime(tmp_path / f"model.{suffix}")
+        assert read == card
+        np.testing.assert_allclose(runtime.run(noise_and_classes(noise_recipe, 5))[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["mlp, hidden: [7]", "dcgan, filters: 2", "dcgan, filters: 2, norm: none, levels: 1"])
+@pytest.mark.parametrize(("labels", "columns"), [("none", 1), ("projection", 1), ("auxiliary", 4)])
+@pytest.mark.parametrize("limited", [False, True])
+def test_whole_pictures_are_judged_by_one_logit_and_by_those_of_classes(
+    kind: str, labels: str, columns: int, limited: bool
+) -> None:
+    generator = f"generator={{kind: mlp, classes: {0 if labels == 'none' else 3}}}"
+    method = ["method={kind: gan}", f"method.labels={labels}", f"discriminator={{kind: {kind}}}", generator]
+    network = build_discriminator(
+        load_recipe(
+            "tiny",
+            [
+                *method,
+                "data={kind: labelled}",
+                "codec={kind: gray}",
+                "data.size=24",
+                f"discriminator.spectral_norm={limited}",
+            ],
+        ),
+        1,
+    )
+    x, told = torch.rand(2, 1, 24, 24), (torch.tensor([0, 2]),) if labels == "projection" else ()
+    logits = network(x, *told)
+    assert logits.shape == (2, columns)
+    assert torch.isfinite(logits).all()
+    if told:
+        assert not torch.equal(network.eval()(x, (told[0] + 1) % 3), network.eval()(x, *told))
 
 
 @pytest.mark.parametrize(

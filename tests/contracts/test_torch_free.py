@@ -32,12 +32,14 @@ LIGHT = (
     "tintype.cli",
     "tintype.command_blind",
     "tintype.command_line",
+    "tintype.command_sample",
     "tintype.command_translate",
     "tintype.console",
     "tintype.data.arrays",
     "tintype.data.cache",
     "tintype.data.check",
     "tintype.data.download",
+    "tintype.data.idx",
     "tintype.data.public_sets",
     "tintype.data.prepare",
     "tintype.data.source",
@@ -49,7 +51,7 @@ LIGHT = (
     "tintype.judging",
     "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
-    *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
+    *(f"tintype.inference.{name}" for name in ("sampling", "stream", "translator", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe")
@@ -102,7 +104,7 @@ def model(tmp_path_factory):
     """The recipe `tiny` with random weights, as an ONNX file."""
     from tintype.inference.onnx import export_onnx
     from tintype.networks import build_generator
-    from tintype.training.preview import make_card
+    from tintype.training.cards import make_card
 
     recipe = load_recipe("tiny")
     network = build_generator(recipe).eval()

@@ -15,7 +15,7 @@ from tintype.image.resize import resize
 from tintype.inference.classifier import Classifier
 from tintype.inference.modelfile import read_card
 from tintype.inference.runtime import OnnxRuntime
-from tintype.metrics.classifier import open_caltech101
+from tintype.metrics.classifier import open_caltech101, open_fashion
 from tintype.recipe import load_recipe
 
 WEIGHTS = Path(str(resources.files("tintype.metrics"))) / "weights" / "caltech101-classifier.onnx"
@@ -56,7 +56,7 @@ def test_no_pictures_give_no_features() -> None:
     assert open_caltech101()(np.empty((0, 64, 64, 3), np.float32)).shape == (0, open_caltech101().channels)
 
 
-@pytest.mark.parametrize("shape", [(64, 64, 3), (1, 64, 64, 1), (1, 0, 64, 3)])
+@pytest.mark.parametrize("shape", [(64, 64, 3), (1, 64, 64, 2), (1, 0, 64, 3)])
 def test_what_is_no_pictures_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(UsageError, match="needed n h w 3"):
         open_caltech101()(np.zeros(shape, np.float32))
@@ -69,8 +69,22 @@ def test_colour_changes_the_features() -> None:
     assert np.linalg.norm(there - back) > 0.1 * np.linalg.norm(there)
 
 
-def test_the_recipe_that_made_the_weights_is_the_one_that_is_shipped() -> None:
-    made, shipped = read_card(WEIGHTS).recipe, load_recipe("caltech101-classifier")
+def test_the_one_for_fashion_sees_grey_and_gives_logits_beside_features() -> None:
+    weights, network = WEIGHTS.with_name("fashion-classifier.onnx"), open_fashion()
+    assert weights.stat().st_size < 1 << 20
+    assert network.protocol.startswith("fashion-classifier ") and network.protocol.endswith(", 28 px lanczos3")
+    grey = pictures(3, 28, 28).mean(axis=3, keepdims=True)
+    features, logits = network.describe(grey)
+    expected = Classifier(OnnxRuntime(weights), read_card(weights))(list(grey))
+    np.testing.assert_allclose(features, expected[0], atol=1e-4)
+    np.testing.assert_allclose(logits, expected[1], atol=1e-4)
+    assert logits.shape == (3, len(read_card(weights).classes)) == (3, 10)
+    np.testing.assert_allclose(network(np.repeat(grey, 3, axis=3)), features, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", ["caltech101-classifier", "fashion-classifier"])
+def test_the_recipe_that_made_the_weights_is_the_one_that_is_shipped(name: str) -> None:
+    made, shipped = read_card(WEIGHTS.with_name(f"{name}.onnx")).recipe, load_recipe(name)
     for section in ("data", "codec", "generator", "method", "optimiser", "training", "evaluation"):
         theirs, ours = getattr(made, section).model_dump(), getattr(shipped, section).model_dump()
         assert {**theirs, "path": ""} == {**ours, "path": ""}, section

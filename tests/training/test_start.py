@@ -15,7 +15,7 @@ from tintype.methods import Method, build_method
 from tintype.networks import build_generator
 from tintype.recipe import Recipe, load_recipe
 from tintype.training import train
-from tintype.training.preview import make_card
+from tintype.training.cards import make_card
 from tintype.training.start import start_from
 
 REFERENCE = Path(__file__).parents[1] / "data/reference_checkpoint"

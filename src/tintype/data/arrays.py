@@ -1,5 +1,7 @@
 """Pictures in the arrays of an `.npz` file, as `numpy.savez_compressed` writes them: opened without trust in the file.
 
+Those of idx files, which hold one array each, are read here too; `idx` knows their layout.
+
 An array holds pictures as `n h w 3`, `n h w 1` or `n h w`, in uint8 or in other numbers, whose scale is found from
 their range. It is unpacked once, into a temporary file that is mapped, so that an array may be larger than the memory.
 What an array is for, by its name, is the business of `source`.
@@ -27,6 +29,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from tintype.data.idx import read_idx
 from tintype.errors import DataError, ImageError, OutputError
 from tintype.image.picture import ImageHeader, Limits
 
@@ -124,7 +127,7 @@ def entry_header(path: Path, name: str) -> ImageHeader:
         height=height,
         bands=bands,
         bits=8 if samples.itemsize == 1 else 16 if samples.itemsize == 2 else 32,
-        format="npz",
+        format="npz" if path.suffix.lower() == ".npz" else "idx",
         interpretation="srgb" if bands == 3 else "b-w",
     )
 
@@ -148,6 +151,8 @@ def _array(path: Path, name: str) -> _Array:
 @lru_cache(maxsize=_OPEN)
 def _unpacked(path: Path, name: str, _size: int, _changed: int) -> _Array:
     """Size and time of change are there to tell a file from an earlier one of its name."""
+    if path.suffix.lower() != ".npz":
+        return _Array(read_idx(path, 3)[..., None], 0, 255, None)
     label = f"{path}, array {name}"
     with _opened(path) as archive, archive.open(name + _SUFFIX) as stream:
         info = archive.getinfo(name + _SUFFIX)

@@ -9,6 +9,7 @@ a cache is whole or absent.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -339,7 +340,8 @@ def _family(spec: DataSpec) -> str:
 
 
 def _key(items: Sequence[Item]) -> str:
-    files = [[item.name, _identity(item.target), _identity(item.source), *(item.entry or ())] for item in items]
+    identity = functools.cache(_identity)  # many pictures may lie in one file
+    files = [[item.name, identity(item.target), identity(item.source), *(item.entry or ())] for item in items]
     return _digest([_VERSION, files])
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from tintype.data.cache import Pixels, Progress, decode_item, target_header
 from tintype.data.fingerprint import Fingerprint, duplicate_groups, item_fingerprint
+from tintype.data.idx import has_idx
 from tintype.data.source import (
     DOMAINS,
     Item,
@@ -148,7 +149,8 @@ def check_folder(
     Args:
         path: The folder or .npz file, or "bundled:NAME".
         kind: Layout; default: "unpaired" if there are trainA/ and trainB/, arrays of two domains, or A/ and B/ without
-            any pair; "folders" if there are A/ and B/ with pairs, or a second folder; else "colour".
+            any pair; "folders" if there are A/ and B/ with pairs, or a second folder; "labelled" if there are idx
+            files; else "colour".
         path_b: Second folder of a set that has no A/ and B/.
         direction: Which of A and B is the source.
         near_duplicates: Bits in which hashes of near copies differ at most; default: that of a recipe.
@@ -271,7 +273,7 @@ def _kind_of(path: Path) -> Kind:
         return "unpaired"
     if has_a_and_b(path):
         return "folders" if find_pairs(FoldersData(path=str(path)))[0] else "unpaired"
-    return "colour"
+    return "labelled" if path.is_dir() and has_idx(path) else "colour"
 
 
 def _find(kind: Kind, path: str, path_b: str, direction: Direction) -> tuple[tuple[Item, ...], tuple[str, ...]]:

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from tintype.data.cache import PictureCache, open_cache
-from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, UnpairedSampler
+from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, RealSampler, UnpairedSampler
 from tintype.data.source import DOMAINS, Domain, find_items
 from tintype.data.split import Split, make_split, without_copies
 from tintype.errors import DataError
@@ -25,7 +25,7 @@ from tintype.recipe.schema import Recipe
 
 Progress = Callable[[int, int], None]
 _MORE = "more/"  # before the names of further pictures
-_Sampler = PairedSampler | UnpairedSampler | LabelledSampler
+_Sampler = PairedSampler | UnpairedSampler | LabelledSampler | RealSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,8 @@ class PictureSet:
         self.more = more
         self.has_pairs = recipe.data.kind not in ("unpaired", "labelled")
         self._one_domain = recipe.data.kind != "unpaired"  # or each picture is one of the two
-        self.classes = tuple(sorted({item.label for item in cache.items if item.label is not None}))
+        self._labels = tuple(sorted({item.label for item in cache.items if item.label is not None}))
+        self.classes = _class_names(recipe, self._labels)
         store, index = PictureStore(cache), {name: number for number, name in enumerate(cache.names)}
         train = [index[name] for name in split.train]
         match recipe.method.kind:
@@ -79,6 +80,8 @@ class PictureSet:
                 self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, one) for one in DOMAINS))
             case "classifier":
                 self._sampler = LabelledSampler(recipe, store, np.array(train), self._class_numbers)
+            case "gan":
+                self._sampler = RealSampler(recipe, store, np.array(train), self._class_numbers)
 
     @property
     def count(self) -> int:
@@ -144,7 +147,21 @@ class PictureSet:
             for number in chosen:
                 picture = codec.source_from(centre(cache.target(number), size).transpose(2, 0, 1)[None])[0]
                 label = cache.items[number].label or ""
-                yield Labelled(cache.names[number], picture.transpose(1, 2, 0), self.classes.index(label))
+                yield Labelled(cache.names[number], picture.transpose(1, 2, 0), self._labels.index(label))
+
+    def stack(self, part: str, size: int, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Evaluation targets `n size size c`, float32 in display space, and their classes `n`; chosen like `pictures`.
+
+        Classes are zeros where there are none.
+        """
+        cache, chosen = self._chosen(part, size, limit)
+        target_from = build_codec(self.recipe).target_from
+        channels = build_codec(self.recipe).target_channels
+        pictures = np.empty((len(chosen), size, size, channels), np.float32)
+        for place, number in enumerate(chosen):
+            picture = centre(cache.target(number), size).transpose(2, 0, 1)[None]
+            pictures[place] = target_from(picture)[0].transpose(1, 2, 0)
+        return pictures, self._class_numbers[chosen]
 
     def class_counts(self, part: str) -> np.ndarray:
         """How many pictures of each class a part of the split has, int64 in the order of `classes`."""
@@ -177,8 +194,8 @@ class PictureSet:
     @functools.cached_property
     def _class_numbers(self) -> np.ndarray:
         """That of each cached picture, int64."""
-        numbers = {label: number for number, label in enumerate(self.classes)}
-        return np.array([numbers[item.label] for item in self.cache.items if item.label is not None], dtype=np.int64)
+        numbers = {label: number for number, label in enumerate(self._labels)}
+        return np.array([numbers[item.label] if item.label else 0 for item in self.cache.items], dtype=np.int64)
 
     @functools.cache  # noqa: B019 - one object lives as long as a run
     def _cache_of_size(self, size: int) -> PictureCache:
@@ -192,6 +209,17 @@ def _numbers(more: PictureCache, split: Split) -> np.ndarray:
     """Those of the further pictures that are trained on, in the order of the split."""
     index = {_MORE + name: number for number, name in enumerate(more.names)}
     return np.array([index[name] for name in split.more])
+
+
+def _class_names(recipe: Recipe, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """What the classes are called."""
+    names: tuple[str, ...] = getattr(recipe.data, "class_names", ())
+    if names and len(names) != len(labels):
+        raise DataError(
+            f"{recipe.data.path}: has pictures of {len(labels)} classes, data.class_names has {len(names)} names: give "
+            "as many, or none"
+        )
+    return names or labels
 
 
 def evaluation_pair(cache: PictureCache, number: int, size: int, recipe: Recipe) -> Pair:
@@ -238,10 +266,11 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
         if recipe.data.kind == "unpaired" and whose == " of domain B":
             where = recipe.data.path_b or where
         raise DataError(f"{where}: no readable picture{whose} is left to train on")
-    if recipe.generator.kind == "classifier" and recipe.generator.classes != len(pictures.classes):
+    wanted = getattr(recipe.generator, "classes", 0)
+    if wanted and wanted != len(pictures.classes):
         raise DataError(
             f"{recipe.data.path}: has pictures of {len(pictures.classes)} classes, the recipe is for "
-            f"{recipe.generator.classes}: set generator.classes={len(pictures.classes)}, or data.label to where the "
+            f"{wanted}: set generator.classes={len(pictures.classes)}, or data.label to where the "
             "classes stand"
         )
     return pictures

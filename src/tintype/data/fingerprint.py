@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,7 +121,7 @@ def duplicate_groups(fingerprints: Sequence[Fingerprint], max_bits: int) -> list
     return sorted(groups.values())
 
 
-def _near_pairs(hashes: Sequence[int], max_bits: int) -> Iterable[tuple[int, int]]:
+def _near_pairs(hashes: Sequence[int], max_bits: int) -> Iterator[tuple[int, int]]:
     """Pairs of indices of near hashes, in any of the eight orientations of the second picture.
 
     The first 64 bits are compared in blocks of all pairs, the others only for pairs that are near in these.
@@ -129,6 +129,9 @@ def _near_pairs(hashes: Sequence[int], max_bits: int) -> Iterable[tuple[int, int
     size = len(_FREQUENCIES) // 8
     packed = np.frombuffer(b"".join(h.to_bytes(size, "big") for h in hashes), dtype=np.uint8).reshape(-1, size)
     bits = np.unpackbits(packed, axis=1)
+    if max_bits == 0:  # equal ones are found without comparing all with all, which takes a minute for 70,000
+        yield from _equal_pairs(packed, bits)
+        return
     words = _words(bits)
     rows = max(1, _PAIRS // max(1, len(hashes)))
     for turned in _orientations(bits):
@@ -139,6 +142,16 @@ def _near_pairs(hashes: Sequence[int], max_bits: int) -> Iterable[tuple[int, int
             differing = np.bitwise_count(words[:, first] ^ others[:, second]).sum(axis=0)
             close = (first < second) & (differing <= max_bits * len(words))
             yield from zip(first[close].tolist(), second[close].tolist(), strict=True)
+
+
+def _equal_pairs(packed: NDArray[np.uint8], bits: NDArray[np.uint8]) -> Iterator[tuple[int, int]]:
+    """Pairs of indices of hashes that are equal in some orientation of the second picture."""
+    known = {row.tobytes(): index for index, row in enumerate(packed)}
+    for turned in _orientations(bits):
+        for second, row in enumerate(np.packbits(turned, axis=1)):
+            first = known.get(row.tobytes())
+            if first is not None and first < second:
+                yield first, second
 
 
 def _orientations(bits: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

@@ -93,7 +93,7 @@ PUBLIC_SETS: dict[str, PublicSet] = {
             31,
             "https://github.com/zalandoresearch/fashion-mnist (MIT licence)",
             _FASHION_FILES,
-            train=None,
+            train="fashion-dcgan",
             pictures=70_000,
         ),
         _paired("facades", "labels to house fronts", 30, "http://cmp.felk.cvut.cz/~tylecr1/facade", "ba"),

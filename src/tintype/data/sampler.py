@@ -74,6 +74,19 @@ class PictureStore:
             offsets = offsets + 3 * heights * widths
         return cut(flat, offsets, heights, widths, placements, size).to(device)
 
+    @functools.cache  # noqa: B019
+    def shown_whole(self, recipe: Recipe) -> bool:
+        """Whether the only window of each picture is the whole of it, as it is."""
+        cache, size = self.cache, recipe.data.size
+        sides = cache.heights, cache.widths
+        return recipe.data.augment.still and not cache.paired and all(bool((side == size).all()) for side in sides)
+
+    def whole(self, pictures: np.ndarray, size: int, device: torch.device) -> Tensor:
+        """The pictures of these numbers, as `cut` gives them, where `shown_whole`."""
+        flat = self._flat(device).view(-1, size, size, 3)
+        chosen = flat.index_select(0, torch.from_numpy(pictures).to(flat.device)).to(device)
+        return (chosen.float() / 255).permute(0, 3, 1, 2)
+
     def placement(self, recipe: Recipe, picture: int, random: np.random.Generator) -> Placement:
         """A random window of the recipe's size in a picture."""
         height, width = int(self.cache.heights[picture]), int(self.cache.widths[picture])
@@ -113,6 +126,17 @@ class _Epochs:
     def count(self) -> int:
         """Samples in an epoch."""
         return len(self.pictures)
+
+    def numbered(self, step: int, share: tuple[int, int], device: torch.device) -> tuple[np.ndarray, Tensor]:
+        """Numbers of the pictures of a share of a batch, and their windows as `PictureStore.cut` gives them."""
+        if self.store.shown_whole(self.recipe):  # where nothing is drawn at random, nothing is done picture by picture
+            numbers = np.array(share_of_batch(step, self.batch_size, share))
+            epochs, positions = np.divmod(numbers, self.count)
+            parts = [self._order(int(epoch))[positions[epochs == epoch]] for epoch in np.unique(epochs)]
+            pictures = self.pictures[np.concatenate(parts)]
+            return pictures, self.store.whole(pictures, self.recipe.data.size, device)
+        chosen, placements = self.samples(step, share)
+        return np.array(chosen), self.store.cut(chosen, placements, self.recipe.data.size, device)
 
     def samples(self, step: int, share: tuple[int, int]) -> tuple[list[int], list[Placement]]:
         """Numbers and windows of the pictures of a share of a batch."""
@@ -192,10 +216,28 @@ class LabelledSampler:
 
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
-        pictures, placements = self._epochs.samples(step, share)
-        cut = self._epochs.store.cut(pictures, placements, self._epochs.recipe.data.size, device)
+        pictures, cut = self._epochs.numbered(step, share, device)
         classes = torch.from_numpy(self._classes[pictures]).to(device)
         return self._codec.encode_source(self._codec.source_from(cut)), classes
+
+
+class RealSampler:
+    """Samples are the numbers of classes, zeros where there are none, and pictures; see `methods.Batch`."""
+
+    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray, classes: np.ndarray) -> None:
+        self._epochs = _Epochs(recipe, store, pictures)
+        self._codec = build_codec(recipe)
+        self._classes = classes
+
+    @property
+    def count(self) -> int:
+        """Samples in an epoch."""
+        return self._epochs.count
+
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+        """See `PictureSet.batch`."""
+        pictures, cut = self._epochs.numbered(step, share, device)
+        return torch.from_numpy(self._classes[pictures]).to(device), self._codec.encode_target(cut)
 
 
 class UnpairedSampler:

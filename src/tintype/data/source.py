@@ -7,7 +7,7 @@ Five layouts, named by `data.kind`:
     side_by_side    FOLDER/**/picture                   A in the left half, B in the right one
     unpaired        FOLDER/trainA/**/picture, FOLDER/trainB/..., any of valA, valB, testA, testB; or FOLDER/A and
                     FOLDER/B; or `path` and `path_b`    no partners
-    labelled        FOLDER/**/CLASS/picture, or FOLDER/**/CLASS_name
+    labelled        FOLDER/**/CLASS/picture, or FOLDER/**/CLASS_name; or the idx files of MNIST and its relatives
 
 In each of the others, and in each of two folders, a top level of `train/` and any of `val/` (`valid/`, `validation/`)
 and `test/` gives the split. `colour` and `unpaired` take .npz files too; the names of their arrays say the same as
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from tintype.data.arrays import array_names, count_pictures
+from tintype.data.idx import has_idx, idx_pictures, is_idx
 from tintype.errors import DataError, UsageError
 from tintype.image.file import find_pictures, picture_suffix
 from tintype.recipe.data import ColourData, DataSpec, FoldersData, LabelledData, SideBySideData, UnpairedData
@@ -62,7 +63,7 @@ class Item:
         split: What the folders say, None where they say nothing.
         half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
         domain: For pictures without partners: which of the two domains they belong to; their names begin with it.
-        entry: For a picture in an .npz file, which is the target then: name of the array and position in it.
+        entry: For a picture in an .npz or idx file, which is the target then: name of the array and position in it.
         label: For a picture of a class: what the class is called.
     """
 
@@ -252,9 +253,9 @@ def _folders_with_roles(folder: Path) -> list[tuple[Role, str]]:
 
 
 def count_other_files(folder: Path) -> int:
-    """Number of visible files below a folder that are no pictures by their suffix."""
+    """Number of visible files below a folder that are no pictures by their name."""
     return sum(
-        path.is_file() and not picture_suffix(path)
+        path.is_file() and not picture_suffix(path) and not is_idx(path)
         for path in folder.rglob("*")
         if not any(part.startswith(".") for part in path.relative_to(folder).parts)
     )
@@ -333,8 +334,13 @@ def _unpaired_items(spec: UnpairedData) -> tuple[Item, ...]:
 
 
 def _labelled_items(spec: LabelledData) -> tuple[Item, ...]:
-    items, unnamed = [], []
-    for name, path, split in _pictures_with_split(data_folder(spec.path)):
+    items, unnamed, folder = [], [], data_folder(spec.path)
+    if has_idx(folder):
+        return tuple(
+            Item(one.name, one.path, split=one.split, entry=("images", one.place), label=one.label)
+            for one in idx_pictures(folder)
+        )
+    for name, path, split in _pictures_with_split(folder):
         *folders, file = name.split("/")
         if spec.label == "folder":
             label = "" if not folders or (split and len(folders) == 1) else folders[-1]

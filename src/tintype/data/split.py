@@ -83,7 +83,7 @@ def make_split(items: Sequence[Item], fingerprints: Sequence[Fingerprint], spec:
         test=tuple(name for part in parts for name in part.test),
         groups=tuple(group for part in parts for group in part.groups),
         digest=_digest([part.digest for part in parts]),
-        notes=tuple(note for part in parts for note in part.notes),
+        notes=_of_many(domains, [part.notes for part in parts]),
     )
 
 
@@ -256,6 +256,19 @@ def _shared_note(items: Sequence[Item], groups: list[list[int]]) -> str:
         f"the {what} share pictures, so they are divided together: {len(groups)} group{'s' * (len(groups) > 1)} of "
         f"copies or near copies in {where}, as {', '.join(example[:4])}{', ...' if len(example) > 4 else ''}"
     )
+
+
+def _of_many(strata: Sequence[str], notes: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Notes of parts that were divided each for itself; what all of several classes have in common is said once."""
+    plain = [[note.removeprefix(f"{one}: ") for note in some] for one, some in zip(strata, notes, strict=True)]
+    common = [note for note in plain[0] if all(note in some for some in plain)] if len(strata) > 2 else []
+    own = [
+        note
+        for some, bare in zip(notes, plain, strict=True)
+        for note, text in zip(some, bare, strict=True)
+        if text not in common
+    ]
+    return (*(f"each of {len(strata)} classes: {note}" for note in common), *own)
 
 
 def _straddling_note(items: Sequence[Item], groups: list[list[int]]) -> str:

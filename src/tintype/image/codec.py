@@ -7,6 +7,7 @@ Display space is sRGB-encoded [0, 1], model space [-1, 1]; both are `n c h w` of
     rgb, source=grey     n 1 h w            n 1 h w             n 3 h w                        n 3 h w
     rgb, source=grey3    n 3 h w            n 3 h w, all alike  n 3 h w                        n 3 h w
     gray                 n 1 h w            n 1 h w             n 1 h w                        n 1 h w
+    gray, unit_range     the same, but that model space is [0, 1]
     lab                  n 1 h w            n 1 h w (L*/50-1)   n 2 h/stride w/stride (ab/110) n 3 h w
 
 Where a method trains both directions, the codec of "ba" is that of "ab" with source and target exchanged.
@@ -95,6 +96,8 @@ def build_codec(recipe: Recipe, direction: Direction = "ab") -> Codec:
             looks: tuple[Look, Look] = (recipe.codec.source, "rgb")
         case GrayCodec():
             looks = ("grey", "grey")
+            if recipe.codec.unit_range:
+                return PictureSpace("grey", "grey", recipe.codec.grey, low=0.0)
     source, target = looks if direction == "ab" else looks[::-1]
     return PictureSpace(source, target, recipe.codec.grey)
 
@@ -107,6 +110,7 @@ class PictureSpace:
     source: Look
     target: Look
     grey: Grey
+    low: float = -1.0  # what black is in model space; white is 1
     predicts_chroma: bool = False
 
     @property
@@ -139,18 +143,18 @@ class PictureSpace:
 
     def encode_source(self, source: Array) -> Array:
         """See `Codec.encode_source`."""
-        return self.source_from(source) * 2 - 1
+        return self.source_from(source) * (1 - self.low) + self.low
 
     def encode_target(self, target: Array) -> Array:
         """See `Codec.encode_target`."""
-        return self.target_from(target) * 2 - 1
+        return self.target_from(target) * (1 - self.low) + self.low
 
     def decode(self, source: Array, output: Array) -> Array:
         """See `Codec.decode`; three grey channels become their mean."""
         xp = array_namespace(output)
         if self.target == "grey3":
             output = _as_rgb(xp.mean(output, axis=-3, keepdims=True))
-        return xp.clip((output + 1) * 0.5, 0, 1)
+        return xp.clip((output - self.low) * (1 / (1 - self.low)), 0, 1)
 
 
 @final

@@ -28,7 +28,7 @@ class Network:
     def cost(self) -> Cost:
         """What a run costs in memory; measured when it is first asked for."""
         small = -(-_PROBE_SIDE // self.card.multiple_of) * self.card.multiple_of
-        channels, filters = self.codec.source_channels, self.card.recipe.generator.filters
+        channels, filters = self.codec.source_channels, getattr(self.card.recipe.generator, "filters", 64)
         return measure_cost(
             lambda side: self(np.zeros((side, side, channels), np.float32)), small, assumed=_ASSUMED_MAPS * 4 * filters
         )

@@ -69,6 +69,10 @@ class ManyRuntime(Protocol):
         """
 
 
+class OpenRuntime(Runtime, ManyRuntime, Protocol):
+    """What a model file is opened as."""
+
+
 @runtime_checkable
 class FreezableRuntime(Runtime, Protocol):
     """A runtime whose normalisation over the picture at hand can be held to that of one picture."""
@@ -154,7 +158,7 @@ class OnnxRuntime:
             ) from error
 
 
-def open_runtime(path: Path, threads: int | None = None) -> tuple[Runtime, ModelCard]:
+def open_runtime(path: Path, threads: int | None = None) -> tuple[OpenRuntime, ModelCard]:
     """Make a model file of either format ready to run.
 
     Raises:

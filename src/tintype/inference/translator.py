@@ -118,11 +118,7 @@ class Translator:
         codec: Codec | None = None,
         path: Path | None = None,
     ) -> None:
-        if card.recipe.generator.kind == "classifier":
-            raise UsageError(
-                f"{path or 'this model'}: tells classes of pictures apart and translates none; give a model of another "
-                "recipe"
-            )
+        refuse_other_uses(card, path)
         self.runtime, self.card, self._path = runtime, card, path
         self.codec = codec or build_codec(card.recipe, card.direction)
         self.network = Network(runtime, card, self.codec)
@@ -218,6 +214,21 @@ class Translator:
     def loses_colour(self, image: np.ndarray | DecodedImage) -> bool:
         """Whether the picture has colour of its own that this model puts another colour in place of."""
         return self.codec.colourises and _is_coloured(ArrayPicture(image))
+
+
+def refuse_other_uses(card: ModelCard, path: Path | None) -> None:
+    """Refuse a model that translates no pictures.
+
+    Raises:
+        UsageError: It tells classes apart, or makes pictures from noise.
+    """
+    where = path or "this model"
+    if card.recipe.generator.kind == "classifier":
+        raise UsageError(
+            f"{where}: tells classes of pictures apart and translates none; give a model of another recipe"
+        )
+    if "source" not in card.recipe.inputs:
+        raise UsageError(f"{where}: makes pictures from noise and translates none; use it with tintype sample")
 
 
 def check_strength(strength: float, codec: Codec) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from tintype.methods.classifier import ClassifierMethod
 from tintype.methods.cyclegan import CycleGan
+from tintype.methods.gan import Gan
 from tintype.methods.method import Batch, Method, Peers, Phase
 from tintype.methods.pix2pix import Pix2Pix
 from tintype.methods.regression import Regression
-from tintype.recipe.methods import ClassifierSpec, CycleGanSpec, Pix2PixSpec, RegressionSpec
+from tintype.recipe.methods import ClassifierSpec, CycleGanSpec, GanSpec, Pix2PixSpec, RegressionSpec
 from tintype.recipe.schema import Recipe
 
 __all__ = [
     "Batch",
     "ClassifierMethod",
     "CycleGan",
+    "Gan",
     "Method",
     "Peers",
     "Phase",
@@ -34,3 +36,5 @@ def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
             return CycleGan(recipe, recipe.method, peers)
         case ClassifierSpec():
             return ClassifierMethod(recipe, recipe.method)
+        case GanSpec():
+            return Gan(recipe, recipe.method, peers)

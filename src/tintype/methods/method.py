@@ -17,7 +17,8 @@ class Batch:
     """Pictures in model space, `n c h w`; the target may be smaller by the generator's output stride.
 
     For methods without pairs the source is a picture of domain A and the target one of domain B; for classifiers the
-    target is the number of the picture's class, int64 `n`.
+    target is the number of the picture's class, int64 `n`. For generators from noise the target is a real picture, and
+    the source the number of its class, int64 `n`: zeros where there are no classes.
     """
 
     source: Tensor
@@ -30,12 +31,21 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """One optimiser update: which networks it trains, at which of the recipe's rates, and how often."""
+    """One optimiser update: which networks it trains, at which of the recipe's rates, and how often.
+
+    Phases with the same `optimiser` share one, with its means of gradients; they train the same networks.
+    """
 
     name: str
     networks: tuple[str, ...]
     rate: Literal["generator", "discriminator"]
     every: int = 1
+    shared: str = ""
+
+    @property
+    def optimiser(self) -> str:
+        """Name of the optimiser: the phase's own, unless it shares one."""
+        return self.shared or self.name
 
 
 class Peers(Protocol):

@@ -1,7 +1,8 @@
-"""The offline feature network: a small classifier of Caltech-101 whose weights come with the package.
+"""The offline feature networks: small classifiers whose weights come with the package.
 
-The recipe `caltech101-classifier` trained it. It is weaker than the networks that KID and FID are usually computed on,
-and figures on its features mean nothing beside theirs; it needs no download, and ONNX Runtime alone.
+The recipes `caltech101-classifier` and `fashion-classifier` trained them. They are weaker than the networks that KID
+and FID are usually computed on, and figures on their features mean nothing beside theirs; they need no download, and
+ONNX Runtime alone.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 
 from tintype.errors import UsageError
+from tintype.image.color import to_grey
 from tintype.image.resize import Kernel, resize
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession
 
-_WEIGHTS = "caltech101-classifier.onnx"
+_CALTECH101, _FASHION = "caltech101-classifier", "fashion-classifier"
 _KERNEL: Kernel = "lanczos3"
 _AT_ONCE = 64
 """Pictures that go through the network together, which bounds its memory."""
@@ -36,31 +38,43 @@ class ClassifierFeatures:
 
     def __init__(self, weights: bytes, name: str) -> None:
         self._session = _session(weights)
-        (self._size,) = {*self._session.get_inputs()[0].shape[2:]}  # the network takes squares
-        self.channels: int = self._session.get_outputs()[0].shape[1]
+        _, self._bands, *sides = self._session.get_inputs()[0].shape
+        (self._size,) = {*sides}  # the network takes squares
+        self.channels, self.classes = (int(output.shape[1]) for output in self._session.get_outputs())
         digest = hashlib.sha256(weights).hexdigest()
         self.protocol = f"{name} {digest[:8]}, {self._size} px {_KERNEL}"
 
     def __call__(self, pictures: np.ndarray) -> np.ndarray:
-        """Features of display pictures; their shorter side is reduced, or enlarged, and the middle square is seen.
+        """Features `n channels` of display pictures; see `describe`."""
+        return self.describe(pictures)[0]
+
+    def describe(self, pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Features and logits of pictures; their shorter side is reduced, or enlarged, and the middle square is seen.
 
         Args:
-            pictures: `n h w 3` in [0, 1], of any size.
+            pictures: Display `n h w 1|3` in [0, 1], of any size.
 
         Returns:
-            `n channels` float64.
+            `n channels` and `n classes`, float64.
 
         Raises:
             UsageError: The pictures have another shape.
         """
-        if pictures.ndim != 4 or pictures.shape[3] != 3 or 0 in pictures.shape[1:]:
-            raise UsageError(f"features: got pictures of shape {pictures.shape}, needed n h w 3")
-        features = np.empty((len(pictures), self.channels))
+        if pictures.ndim != 4 or pictures.shape[3] not in (1, 3) or 0 in pictures.shape[1:]:
+            raise UsageError(f"features: got pictures of shape {pictures.shape}, needed n h w 3 or n h w 1")
+        features, logits = np.empty((len(pictures), self.channels)), np.empty((len(pictures), self.classes))
         for start in range(0, len(pictures), _AT_ONCE):
-            some = [self._square(picture) for picture in pictures[start : start + _AT_ONCE]]
-            x = np.ascontiguousarray(np.stack(some).transpose(0, 3, 1, 2) * 2 - 1)
-            features[start : start + _AT_ONCE] = self._session.run(["features"], {"source": x})[0]
-        return features
+            some = np.stack([self._square(picture) for picture in pictures[start : start + _AT_ONCE]])
+            x = np.ascontiguousarray(self._looked_at(some.transpose(0, 3, 1, 2)) * 2 - 1)
+            here = slice(start, start + _AT_ONCE)
+            features[here], logits[here] = self._session.run(["features", "logits"], {"source": x})
+        return features, logits
+
+    def _looked_at(self, planes: np.ndarray) -> np.ndarray:
+        """Display `n c h w` in as many channels as the network has."""
+        if planes.shape[1] == self._bands:
+            return planes
+        return to_grey(planes, "rec601") if self._bands == 1 else np.repeat(planes, 3, axis=1)
 
     def _square(self, picture: np.ndarray) -> np.ndarray:
         height, width = picture.shape[:2]
@@ -73,8 +87,18 @@ class ClassifierFeatures:
 @cache
 def open_caltech101() -> ClassifierFeatures:
     """The network that comes with Tintype; opened once."""
-    weights = (resources.files("tintype.metrics") / "weights" / _WEIGHTS).read_bytes()
-    return ClassifierFeatures(weights, _WEIGHTS.removesuffix(".onnx"))
+    return _opened(_CALTECH101)
+
+
+@cache
+def open_fashion() -> ClassifierFeatures:
+    """The one for Fashion-MNIST, of its ten classes in the order of their numbers; opened once."""
+    return _opened(_FASHION)
+
+
+def _opened(name: str) -> ClassifierFeatures:
+    weights = (resources.files("tintype.metrics") / "weights" / f"{name}.onnx").read_bytes()
+    return ClassifierFeatures(weights, name)
 
 
 def _session(weights: bytes) -> InferenceSession:

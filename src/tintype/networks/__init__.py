@@ -8,22 +8,41 @@ from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
 from tintype.networks.classifier import Classifier
+from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.dense import DenseGan
+from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
+from tintype.recipe.generators import halvings
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["Classifier", "DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = [
+    "Classifier",
+    "DcganDiscriminator",
+    "DcganGenerator",
+    "DenseGan",
+    "MlpDiscriminator",
+    "MlpGenerator",
+    "PatchGan",
+    "PixelGan",
+    "ResNet",
+    "UNet",
+    "build_discriminator",
+    "build_generator",
+]
+
+Generator = UNet | ResNet | Classifier | MlpGenerator | DcganGenerator
 
 
-def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | Classifier:
+def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
     """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`.
 
-    In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits.
+    In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits. What a
+    generator from noise makes has `data.size` pixels a side.
     """
     codec, spec = build_codec(recipe, direction), recipe.generator
-    network: UNet | ResNet | Classifier
+    network: Generator
     match spec.kind:
         case "unet":
             network = UNet(
@@ -58,13 +77,31 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 norm=spec.norm,
                 dropout=spec.dropout,
             )
+        case "mlp":
+            network = MlpGenerator(
+                codec.target_channels,
+                recipe.data.size,
+                latent=spec.latent,
+                classes=spec.classes,
+                hidden=spec.hidden,
+            )
+        case "dcgan":
+            network = DcganGenerator(
+                codec.target_channels,
+                recipe.data.size,
+                latent=spec.latent,
+                classes=spec.classes,
+                levels=spec.levels or halvings(recipe.data.size),
+                filters=spec.filters,
+                norm=spec.norm,
+                upsample=spec.upsample,
+            )
     initialise(network, spec.init)
-    if isinstance(network, Classifier):
-        return network
-    network.recompute = recipe.training.recompute
-    if recipe.inference.batch_statistics and spec.norm == "batch":
-        forget_statistics(network)
-        network.tiling = "approximate"  # what a tile holds changes its statistics
+    if isinstance(network, UNet | ResNet):
+        network.recompute = recipe.training.recompute
+        if recipe.inference.batch_statistics and getattr(spec, "norm", "none") == "batch":
+            forget_statistics(network)
+            network.tiling = "approximate"  # what a tile holds changes its statistics
     return network
 
 
@@ -81,7 +118,9 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
     codec, spec = build_codec(recipe), recipe.discriminator
     channels = channels or codec.source_channels + codec.target_channels
     side = recipe.data.size // recipe.output_stride
-    network: PatchGan | PixelGan | DenseGan
+    labels = recipe.method.labels if recipe.method.kind == "gan" else "none"
+    classes = getattr(recipe.generator, "classes", 0)
+    network: PatchGan | PixelGan | DenseGan | MlpDiscriminator | DcganDiscriminator
     match spec.kind:
         case "patchgan":
             _check_side(side, spec.strided_layers)
@@ -91,6 +130,18 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
         case "dense":
             _check_side(side, spec.layers)
             network = DenseGan(channels, side=side, filters=spec.filters, layers=spec.layers, norm=spec.norm)
+        case "mlp":
+            network = MlpDiscriminator(channels, side, hidden=spec.hidden, labels=labels, classes=classes)
+        case "dcgan":
+            network = DcganDiscriminator(
+                channels,
+                side,
+                levels=spec.levels or halvings(side),
+                filters=spec.filters,
+                norm=spec.norm,
+                labels=labels,
+                classes=classes,
+            )
     initialise(network, spec.init)
     if spec.spectral_norm:
         limit_spectrum(network)

@@ -102,6 +102,36 @@ def doubling(kind: Literal["transposed", "resize"], channels_in: int, channels_o
             )
 
 
+def one_hot(label: Tensor, classes: int) -> Tensor:
+    """Numbers of classes `n` -> `n classes` of 0 and 1, float32: joined to a layer's input, each class has a bias."""
+    return (label[:, None] == torch.arange(classes, device=label.device)).float()
+
+
+class Head(nn.Module):
+    """Features `n k` of whole pictures -> raw logits: one a picture, and what classes have to do with it.
+
+    Args:
+        features: k.
+        labels: "none"; "projection": the class, `n`, is told, and the features are also weighed by what it has learnt
+            (Miyato & Koyama 2018); "auxiliary": as many further logits as there are classes come after the first, to
+            tell them (Odena et al. 2017).
+        classes: Their number.
+    """
+
+    def __init__(self, features: int, labels: Literal["none", "projection", "auxiliary"], classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, 1 + (classes if labels == "auxiliary" else 0))
+        self.by_class = nn.Linear(classes, features, bias=False) if labels == "projection" else None
+
+    def forward(self, features: Tensor, label: Tensor | None = None) -> Tensor:
+        """`n 1`, or `n 1+classes` with an auxiliary classifier."""
+        logits = self.linear(features)
+        if self.by_class is None or label is None:
+            return logits
+        weights = self.by_class(one_hot(label, self.by_class.in_features))
+        return logits + (features * weights).sum(dim=1, keepdim=True)
+
+
 @torch.no_grad()
 def initialise(network: nn.Module, spec: InitSpec) -> None:
     """Draw all weights anew from torch's generator; biases become 0, batch-norm gains normal(1, 0.02)."""

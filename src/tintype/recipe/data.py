@@ -20,6 +20,11 @@ class AugmentSpec(Section):
     angle: float = Field(0.0, ge=0, le=180, description="Rotate by a random angle up to this many degrees either way.")
     zoom: float = Field(1.0, ge=1, le=4, description="Enlarge by a random factor between 1 and this one.")
 
+    @property
+    def still(self) -> bool:
+        """Whether nothing is changed at random."""
+        return not (self.flip or self.flip_vertical or self.quarter_turns or self.angle) and self.zoom == 1
+
 
 class SplitSpec(Section):
     """Fractions of the pictures that are kept from training; ignored where folders name the splits."""
@@ -108,11 +113,14 @@ class UnpairedData(_DataBase):
 
 
 class LabelledData(_DataBase):
-    """A folder of pictures of several classes, which the names of folders or files say; for classifiers."""
+    """A folder of pictures of several classes, which the names of folders or files say, or of idx files with labels."""
 
     kind: Literal["labelled"] = "labelled"
     label: Literal["folder", "name"] = Field(
         "folder", description="The class: the folder that a picture lies in, or its file's name up to the last '_'."
+    )
+    class_names: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(
+        (), description="What the classes are called, in the order of their names in the set; default: these."
     )
 
 

@@ -113,6 +113,47 @@ class ClassifierSpec(Section):
     )
 
 
+class GanSpec(Section):
+    """Pictures from noise: a generator against a discriminator (Goodfellow et al. 2014), with or without classes.
+
+    As it stands the discriminator is held still while the generator learns, and takes one step an iteration on real and
+    generated pictures together.
+    """
+
+    kind: Literal["gan"] = "gan"
+    init_from: str = Field("", description="Run folder or .safetensors file whose weights the generator starts with.")
+    adversarial: Adversarial = Field("vanilla", description="Cross-entropy from logits, least squares, or hinge.")
+    labels: Literal["none", "projection", "auxiliary"] = Field(
+        "none",
+        description="How the discriminator uses classes: told them, by projection (Miyato & Koyama 2018), or telling "
+        "them, by an auxiliary classifier (Odena et al. 2017); generator.classes must be set with either.",
+    )
+    lambda_class: float = Field(1.0, gt=0, description="Weight of the auxiliary classifier's cross-entropy.")
+    lambda_discriminator: float = Field(
+        0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
+    )
+    gradient_penalty: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the squared gradient of the discriminator's logits at real pictures (Mescheder et al. "
+        "2018).",
+    )
+    penalty_every: int = Field(
+        16, ge=1, description="Steps between gradient penalties, each so many times as heavy (Karras et al. 2020)."
+    )
+    fresh_noise: bool = Field(
+        False, description="New noise for the generator's step, in place of that which the discriminator just judged."
+    )
+    separate_updates: bool = Field(
+        False, description="A discriminator's step on real pictures and then one on generated ones, instead of one."
+    )
+    freeze_discriminator: bool = Field(
+        True,
+        description="Hold the discriminator still in the generator's step; without, that step also trains it to call "
+        "generated pictures real.",
+    )
+
+
 def _method_kind(section: object) -> str | None:
     """The kind of a method section: pix2pix where a recipe leaves it out."""
     kind = section.get("kind", "pix2pix") if isinstance(section, dict) else getattr(section, "kind", None)
@@ -123,6 +164,7 @@ MethodSpec = Annotated[
     Annotated[Pix2PixSpec, Tag("pix2pix")]
     | Annotated[RegressionSpec, Tag("regression")]
     | Annotated[CycleGanSpec, Tag("cyclegan")]
-    | Annotated[ClassifierSpec, Tag("classifier")],
+    | Annotated[ClassifierSpec, Tag("classifier")]
+    | Annotated[GanSpec, Tag("gan")],
     Discriminator(_method_kind),
 ]

@@ -14,22 +14,28 @@ from pydantic import (
     model_validator,
 )
 
+from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, MlpDiscriminatorSpec, MlpSpec
+from tintype.recipe.network_parts import SPECTRAL_NORM, InitSpec, InputName, Norm
 from tintype.recipe.section import Section
 
-Norm = Literal["batch", "instance", "none"]
-InputName = Literal["source", "noise", "label"]
-"""What a network may take: a picture in model space, a standard normal vector, the number of a class; in this order."""
-
-SPECTRAL_NORM = "Divide the weights of every layer by their spectral norm (Miyato et al. 2018)."
-
-
-class InitSpec(Section):
-    """How convolution weights start; biases start at 0, normalisation gains at normal(1, 0.02)."""
-
-    kind: Literal["normal", "xavier", "kaiming", "orthogonal"] = Field("normal", description="Distribution.")
-    gain: float = Field(
-        0.02, gt=0, description="Standard deviation (normal) or gain (xavier, orthogonal); kaiming ignores it."
-    )
+__all__ = [
+    "SPECTRAL_NORM",
+    "ClassifierNetSpec",
+    "DcganDiscriminatorSpec",
+    "DcganSpec",
+    "DenseSpec",
+    "DiscriminatorSpec",
+    "GeneratorSpec",
+    "InitSpec",
+    "InputName",
+    "MlpDiscriminatorSpec",
+    "MlpSpec",
+    "Norm",
+    "PatchGanSpec",
+    "PixelSpec",
+    "ResNetSpec",
+    "UNetSpec",
+]
 
 
 class UNetSpec(Section):
@@ -132,7 +138,9 @@ def _generator_kind(section: object) -> str | None:
 GeneratorSpec = Annotated[
     Annotated[UNetSpec, Tag("unet")]
     | Annotated[ResNetSpec, Tag("resnet")]
-    | Annotated[ClassifierNetSpec, Tag("classifier")],
+    | Annotated[ClassifierNetSpec, Tag("classifier")]
+    | Annotated[MlpSpec, Tag("mlp")]
+    | Annotated[DcganSpec, Tag("dcgan")],
     Discriminator(_generator_kind),
 ]
 
@@ -211,6 +219,10 @@ def _discriminator_kind(section: object) -> str | None:
 
 
 DiscriminatorSpec = Annotated[
-    Annotated[PatchGanSpec, Tag("patchgan")] | Annotated[PixelSpec, Tag("pixel")] | Annotated[DenseSpec, Tag("dense")],
+    Annotated[PatchGanSpec, Tag("patchgan")]
+    | Annotated[PixelSpec, Tag("pixel")]
+    | Annotated[DenseSpec, Tag("dense")]
+    | Annotated[MlpDiscriminatorSpec, Tag("mlp")]
+    | Annotated[DcganDiscriminatorSpec, Tag("dcgan")],
     Discriminator(_discriminator_kind),
 ]

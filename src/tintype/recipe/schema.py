@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 from tintype.recipe.data import DataSpec, Direction
 from tintype.recipe.methods import MethodSpec, Pix2PixSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
+from tintype.recipe.rules_gan import check_gan
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
@@ -42,6 +43,11 @@ class GrayCodec(Section):
 
     kind: Literal["gray"] = "gray"
     grey: Grey = Field("rec601", description="How a colour picture is turned grey.")
+    unit_range: bool = Field(
+        False,
+        description="Model space is [0, 1] instead of [-1, 1], of which a tanh generator wastes half; for "
+        "method.kind=gan only.",
+    )
 
 
 class LabCodec(Section):
@@ -149,6 +155,9 @@ class EvaluationSpec(Section):
     size: int | None = Field(
         None, ge=16, description="Side in pixels of the centre crop that is scored; default: data.size."
     )
+    features: Literal["caltech101", "fashion"] = Field(
+        "caltech101", description="Classifier by whose features pictures that are made from noise are judged."
+    )
 
 
 class Recipe(Section):
@@ -168,6 +177,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _classifies_or_translates(self) -> Recipe:
+        if self.method.kind == "gan":
+            return self
         kinds = {"data": self.data.kind, "generator": self.generator.kind, "method": self.method.kind}
         classifying = {"data": "labelled", "generator": "classifier", "method": "classifier"}
         ours = [section for section, kind in classifying.items() if kinds[section] == kind]
@@ -194,6 +205,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
+        if self.method.kind == "gan":
+            return self
         stride, generator = self.output_stride, self.generator
         if self.data.size % self.generator_multiple:
             raise ValueError(
@@ -225,11 +238,16 @@ class Recipe(Section):
         return self
 
     @model_validator(mode="after")
+    def _makes_from_noise(self) -> Recipe:
+        check_gan(self)
+        return self
+
+    @model_validator(mode="after")
     def _method_fits(self) -> Recipe:
         method = self.method
         if getattr(self.data, "more", "") and not self.learns_from_pairs:
             raise ValueError(f"data.more has no effect with method.kind={method.kind}: put all pictures into data.path")
-        if method.kind == "classifier":
+        if method.kind == "classifier" or method.kind == "gan":
             return self
         if method.kind != "cyclegan":
             if self.data.kind == "unpaired":
@@ -276,7 +294,7 @@ class Recipe(Section):
             case "pix2pix" | "regression":
                 staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
                 return "last" if staged else "psnr"
-            case "cyclegan":
+            case "cyclegan" | "gan":
                 return "last"
             case "classifier":
                 return "accuracy"

@@ -13,7 +13,7 @@ from tintype.inference.modelfile import write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.runtime import OnnxRuntime
 from tintype.metrics.classification import ClassifierScores, classifier_scores
-from tintype.training.preview import make_card
+from tintype.training.cards import make_card
 from tintype.training.rundir import write_text
 from tintype.training.trainer import Trainer
 

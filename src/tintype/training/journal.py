@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
 
+def read_events(path: Path) -> list[dict[str, Any]]:
+    """All events of a run that this process wrote, or went on from; for files of strangers there is `report_events`."""
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
 class Journal:
     """Appends events to a file, and to TensorBoard where the recipe asks for it."""
 

@@ -22,10 +22,11 @@ from tintype.inference.translator import Translator
 from tintype.metrics.measures import further_measures
 from tintype.metrics.realism import DEFAULT_FEATURES, open_realism
 from tintype.recipe.schema import BACK, Direction
+from tintype.training.cards import make_card
 from tintype.training.checkpoint import load_checkpoint
 from tintype.training.classified import conclude_classifier
-from tintype.training.preview import make_card
 from tintype.training.rundir import write_text
+from tintype.training.sampled import conclude_sampled
 from tintype.training.scoring import Beside, draw_panels, score
 from tintype.training.trainer import Trainer
 
@@ -42,6 +43,9 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
     networks, step = _chosen(trainer, notes)
     if recipe.method.kind == "classifier":
         conclude_classifier(trainer, networks[""], step, notes)
+        return
+    if recipe.method.kind == "gan":
+        conclude_sampled(trainer, networks[""], step, notes)
         return
     made: list[tuple[Direction, str, ModelCard, dict[str, np.ndarray]]] = []
     for direction, (suffix, network) in zip(recipe.directions, networks.items(), strict=True):

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from tintype import __version__
 from tintype.consistency import judge_consistency, reproduced
 from tintype.data.dataset import Pair, PictureSet, Single
 from tintype.data.source import ENDS, Domain
@@ -20,17 +19,17 @@ from tintype.image.codec import build_codec
 from tintype.image.file import write_image
 from tintype.image.grid import panel
 from tintype.inference.classifier import Classifier
-from tintype.inference.modelfile import ModelCard
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.judging import Rivals, Task
-from tintype.metrics.baselines import BaselineConstants
 from tintype.metrics.classification import judge_logits
 from tintype.metrics.colour import mean_chroma
 from tintype.metrics.fidelity import psnr
 from tintype.metrics.summary import COLOURED_THRESHOLD
 from tintype.recipe.schema import BACK, Direction, Recipe
+from tintype.training.cards import make_card
 from tintype.training.rundir import RunDir
+from tintype.training.sampled_preview import SampledPreview
 
 _VALIDATION_PICTURES = 64
 """At most so many are scored at each validation, evenly spaced over the set; the final scores use all."""
@@ -67,6 +66,8 @@ def build_preview(recipe: Recipe, data: PictureSet, run: RunDir, device: torch.d
             return TwoWayPreview(recipe, data, run, device)
         case "classifier":
             return ClassifierPreview(recipe, data, device)
+        case "gan":
+            return SampledPreview(recipe, data, run, device)
 
 
 class NoPreview:
@@ -229,25 +230,3 @@ def _translator(
     recipe: Recipe, network: nn.Module, direction: Direction, step: int, device: torch.device
 ) -> Translator:
     return Translator.from_runtime(TorchRuntime(network, device), make_card(recipe, network, step, direction))
-
-
-def make_card(
-    recipe: Recipe,
-    network: nn.Module,
-    step: int,
-    direction: Direction = "ab",
-    baselines: BaselineConstants | None = None,
-) -> ModelCard:
-    """The card of a network of a recipe after `step` steps."""
-    return ModelCard(
-        tintype_version=__version__,
-        recipe=recipe,
-        direction=direction,
-        step=step,
-        images_seen=step * recipe.training.batch_size,
-        multiple_of=network.multiple_of,
-        output_stride=network.output_stride,
-        tiling=network.tiling,
-        receptive_radius_px=network.receptive_radius_px,
-        baselines=baselines,
-    )

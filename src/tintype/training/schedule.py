@@ -43,6 +43,8 @@ def idle_settings(recipe: Recipe) -> list[str]:
     method = recipe.method
     if method.kind == "classifier":
         return _idle_for_a_classifier(recipe)
+    if method.kind == "gan":
+        return ["training.recompute has no effect: it is for translations"] if recipe.training.recompute else []
     if method.kind == "regression":
         notes.append("method.kind=regression has no discriminator: the section's settings have no effect")
     elif method.lambda_adversarial == 0:

@@ -77,8 +77,8 @@ class Trainer:
             method.networks[name] = fabric.setup_module(network)
             self.team.equalise(network)
         self.optimisers: dict[str, Any] = {
-            phase.name: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
-            for phase in method.phases
+            phase.optimiser: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
+            for phase in {phase.optimiser: phase for phase in method.phases}.values()
         }
         self.ema = (
             {name: Ema(_bare(method.networks[name]), recipe.training.ema) for name in method.exports.values()}
@@ -214,7 +214,7 @@ class Trainer:
         for phase in self.method.phases:
             if self.step % phase.every:
                 continue
-            optimiser = self.optimisers[phase.name]
+            optimiser = self.optimisers[phase.optimiser]
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * factor
             with _trainable_only(self.method, phase):

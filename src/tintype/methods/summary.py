@@ -1,0 +1,165 @@
+"""What the networks of a recipe look like: their layers, numbers of parameters, and how much work a picture is.
+
+The networks are built without weights, and one step is carried out in shapes alone, so that a summary of a large recipe
+needs neither its memory nor its time. What each network is shown is what its method shows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tintype.image.codec import build_codec
+from tintype.methods import build_method
+from tintype.methods.method import Batch
+from tintype.recipe.schema import Recipe
+
+_PICTURES = 2
+"""In the batch: batch normalisation of one would refuse small maps."""
+
+
+@dataclass(slots=True)
+class LayerRow:
+    """A layer with weights of its own: its place and kind, shape of its result for a picture, and what it costs."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    parameters: int
+    macs: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSummary:
+    """A network of a method.
+
+    Attributes:
+        name: What the method calls it.
+        inputs: Shapes of what it is shown for one picture.
+        rows: Its layers in the order of their work.
+        parameters: Of all layers.
+        macs: Multiplications with addition of convolutions and dense layers, for one picture.
+    """
+
+    name: str
+    inputs: tuple[tuple[int, ...], ...]
+    rows: tuple[LayerRow, ...]
+    parameters: int
+    macs: int
+
+
+_Seen = dict[str, tuple[tuple[tuple[int, ...], ...], list[LayerRow]]]
+"""What each network was shown, and what its layers did."""
+
+
+def summarise(recipe: Recipe) -> list[NetworkSummary]:
+    """Summaries of all networks of a recipe's method, in its order."""
+    if getattr(recipe.method, "gradient_penalty", 0) > 0:  # its second derivatives need more than shapes
+        recipe = recipe.model_copy(update={"method": recipe.method.model_copy(update={"gradient_penalty": 0.0})})
+    with torch.device("meta"):
+        method = build_method(recipe)
+    seen: _Seen = {}
+    handles = []
+    for name, network in method.networks.items():
+        watch = _Watch(name, seen)
+        handles.append(network.register_forward_pre_hook(watch.begin))
+        handles += [
+            layer.register_forward_hook(watch.layer(path))
+            for path, layer in network.named_modules()
+            if any(True for _ in layer.parameters(recurse=False))
+        ]
+        handles.append(network.register_forward_hook(watch.end))  # after that of a network which is a layer itself
+    batch = _batch(recipe)
+    out = method.forward(batch)
+    for phase in method.phases:
+        method.loss(phase.name, batch, out)
+    for handle in handles:
+        handle.remove()
+    summaries = []
+    for name, network in method.networks.items():
+        inputs, rows = seen.get(name, ((), []))
+        parameters = sum(parameter.numel() for parameter in network.parameters())
+        summaries.append(NetworkSummary(name, inputs, tuple(rows), parameters, sum(row.macs for row in rows)))
+    return summaries
+
+
+def format_summary(summaries: list[NetworkSummary]) -> str:
+    """As text: a table for each network."""
+    lines = []
+    for one in summaries:
+        shown = " and ".join(" x ".join(map(str, shape)) or "a class" for shape in one.inputs)
+        lines.append(f"{one.name}: {shown}" if shown else f"{one.name}:")
+        width = max((len(row.name) for row in one.rows), default=0)
+        kinds = max((len(row.kind) for row in one.rows), default=0)
+        for row in one.rows:
+            shape = " x ".join(map(str, row.shape))
+            lines.append(f"  {row.name:<{width}}  {row.kind:<{kinds}}  {shape:<18}  {row.parameters:>12,}")
+        lines.append(f"  {one.parameters:,} parameters, {_large(one.macs)} multiply-adds for a picture")
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+class _Watch:
+    """Notes what a network does the first time that it is called."""
+
+    def __init__(self, name: str, seen: _Seen) -> None:
+        self.name, self.seen = name, seen
+        self.active = False
+
+    def begin(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.active = self.name not in self.seen
+        if self.active:
+            self.seen[self.name] = (tuple(tuple(one.shape[1:]) for one in inputs), [])
+
+    def end(self, *_: object) -> None:
+        self.active = False
+
+    def layer(self, path: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        """A hook for the layer of this path."""
+
+        def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if self.active:
+                own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+                rows = self.seen[self.name][1]
+                shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+                rows.append(LayerRow(path, type(module).__name__, shape, own, _macs(module, inputs, output)))
+
+        return note
+
+
+def _macs(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> int:
+    match module:
+        case nn.Conv2d():
+            return output[0].numel() * module.weight[0].numel()
+        case nn.ConvTranspose2d():
+            return inputs[0][0].numel() * module.weight[0].numel()
+        case nn.Linear():
+            return output[0].numel() * module.in_features
+        case _:
+            return 0
+
+
+def _batch(recipe: Recipe) -> Batch:
+    codec, size = build_codec(recipe), recipe.data.size
+    with torch.device("meta"):
+        classes = torch.zeros(_PICTURES, dtype=torch.int64)
+        source = torch.zeros(_PICTURES, codec.source_channels, size, size)
+        side = size // recipe.output_stride
+        target = torch.zeros(_PICTURES, codec.target_channels, side, side)
+    match recipe.method.kind:
+        case "gan":
+            return Batch(classes, target)
+        case "classifier":
+            return Batch(source, classes)
+        case _:
+            return Batch(source, target)
+
+
+def _large(number: int) -> str:
+    for limit, unit in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if number >= limit:
+            return f"{number / limit:.3g} {unit}"
+    return str(number)

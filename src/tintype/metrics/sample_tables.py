@@ -1,0 +1,99 @@
+"""Figures of samples in words and tables, as plain text cells, for the console, `scores.json` and the report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tintype.metrics.classification import percent
+from tintype.metrics.interval import Interval
+from tintype.metrics.samples import DiscriminatorFigures, SampleRow
+
+_NONE = "-"
+
+
+def sample_tables(
+    judged: DiscriminatorFigures,
+    in_training: Mapping[str, float],
+    rows: Sequence[SampleRow],
+    classes: Sequence[str],
+) -> list[dict[str, Any]]:
+    """Tables with `title`, `caption`, `head` and `rows`: the samples beside real pictures, and the discriminator.
+
+    Args:
+        judged: The discriminator on real and generated pictures that it has not seen.
+        in_training: Its accuracy on what it was trained on, `real` and `fake`.
+        rows: The model's, and the reference's.
+        classes: Those that the judging classifier knows.
+    """
+    lines: list[tuple[str, list[str]]] = [
+        ("pictures", [f"{row.pictures:,}" for row in rows]),
+        ("KID to test pictures", [_interval(row.kid, 4) for row in rows]),
+        ("precision", [f"{row.precision:.3f}" for row in rows]),
+        ("recall", [f"{row.recall:.3f}" for row in rows]),
+    ]
+    if classes:
+        lines += [
+            ("of the class asked for", [_NONE if row.accuracy is None else percent(row.accuracy) for row in rows]),
+            (
+                f"classes covered, of {len(classes)}",
+                [_NONE if row.covered is None else str(row.covered) for row in rows],
+            ),
+            ("distance of class shares", [_figure(row.class_distance, 3) for row in rows]),
+        ]
+    lines += [
+        ("distance to the nearest training picture", [_figure(row.nearest, 3) for row in rows]),
+        ("nearer than 99 % of test pictures", [_NONE if row.copies is None else f"{row.copies:.1%}" for row in rows]),
+    ]
+    named = {"model": "model", "real": "real pictures"}
+    samples = {
+        "title": "Samples",
+        "caption": "Real pictures: training pictures beside test pictures, and for the last two lines test pictures "
+        "beside training pictures.",
+        "head": ["", *(named.get(row.name, row.name) for row in rows)],
+        "rows": [[name, *cells] for name, cells in lines],
+    }
+    figures = [
+        ("loss", _figure(judged.loss, 4), _figure(judged.loss_real, 4), _figure(judged.loss_fake, 4)),
+        ("accuracy", *(f"{value:.4f}" for value in (judged.accuracy, judged.accuracy_real, judged.accuracy_fake))),
+        ("precision", _figure(judged.precision, 4), "", ""),
+        ("recall", _figure(judged.recall, 4), "", ""),
+        ("F1", _figure(judged.f1, 4), "", ""),
+    ]
+    if in_training:
+        kinds = [_figure(in_training.get(kind), 4) for kind in ("real", "fake")]
+        figures.append(("accuracy in training, last 5 epochs", "", *kinds))
+    discriminator = {
+        "title": "Discriminator",
+        "caption": f"On {judged.pictures:,} real and as many generated pictures that it has not seen; real is "
+        "positive. What it says depends on it as much as on the samples.",
+        "head": ["", "both", "on real", "on generated"],
+        "rows": [list(line) for line in figures],
+    }
+    return [samples, discriminator]
+
+
+def sample_verdict(rows: Sequence[SampleRow]) -> str:
+    """What the figures of the model's row beside those of real pictures come to, in a sentence."""
+    model, real = rows
+    words = [
+        f"Samples of the model have a KID of {model.kid.mean:.4f} to test pictures, where real ones have "
+        f"{real.kid.mean:.4f}; {model.precision:.0%} of them lie among real pictures, and {model.recall:.0%} of those "
+        "among the samples."
+    ]
+    if model.accuracy is not None:
+        truth = f", of real ones {real.accuracy.mean:.1%}" if real.accuracy is not None else ""
+        words.append(f"{model.accuracy.mean:.1%} are told as the class that was asked for{truth}.")
+    if model.copies is not None and model.copies > 0.05:
+        words.append(f"{model.copies:.0%} of them are nearer to a training picture than 99 % of test pictures are.")
+    return " ".join(words)
+
+
+def _interval(value: Interval, decimals: int) -> str:
+    if value.low is None or value.high is None:
+        return f"{value.mean:.{decimals}f}"
+    return f"{value.mean:.{decimals}f} [{value.low:.{decimals}f}, {value.high:.{decimals}f}]"
+
+
+def _figure(value: float | None, decimals: int) -> str:
+    return _NONE if value is None else f"{value:.{decimals}f}"

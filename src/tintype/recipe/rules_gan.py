@@ -1,0 +1,85 @@
+"""What methods that make pictures from noise ask of the rest of a recipe."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, halvings
+
+if TYPE_CHECKING:
+    from tintype.recipe.schema import Recipe
+
+
+def makes_from_noise(recipe: Recipe) -> bool:
+    """Whether pictures are made from noise alone, or noise and a class."""
+    return "source" not in recipe.inputs
+
+
+def check_gan(recipe: Recipe) -> None:
+    """Refuse parts that contradict each other where pictures are made from noise, or are for that alone.
+
+    Raises:
+        ValueError: One line for people.
+    """
+    method, generator, noise = recipe.method, recipe.generator, makes_from_noise(recipe)
+    if noise != (method.kind == "gan"):
+        raise ValueError(
+            f"method.kind={method.kind} does not go with generator.kind={generator.kind}: a generator that makes "
+            "pictures from noise (mlp, dcgan) and method.kind=gan belong together"
+        )
+    if recipe.codec.kind == "gray" and recipe.codec.unit_range and not noise:
+        raise ValueError("codec.unit_range is for method.kind=gan: leave it out")
+    if recipe.evaluation.features != "caltech101" and not noise:
+        raise ValueError("evaluation.features judges pictures made from noise: leave it out")
+    if method.kind != "gan":
+        if recipe.discriminator.kind in ("mlp", "dcgan") and method.kind not in ("classifier", "regression"):
+            raise ValueError(
+                f"discriminator.kind={recipe.discriminator.kind} is for method.kind=gan: use patchgan, pixel or dense"
+            )
+        return
+    if recipe.inference.orientations > 1 or recipe.inference.batch_statistics:
+        raise ValueError("inference.* is for translations, method.kind=gan has no use for it: leave it out")
+    if recipe.evaluation.size not in (None, recipe.data.size):
+        raise ValueError("evaluation.size: pictures from noise have one size, data.size: leave it out")
+    if recipe.data.kind not in ("colour", "labelled"):
+        raise ValueError(
+            f"method.kind=gan learns from pictures of one kind, data.kind={recipe.data.kind} has two: use colour or "
+            "labelled"
+        )
+    if recipe.codec.kind == "lab" or getattr(recipe.codec, "source", "rgb") != "rgb":
+        raise ValueError("method.kind=gan makes whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
+    _check_classes(recipe)
+    for section, spec in (("generator", generator), ("discriminator", recipe.discriminator)):
+        if isinstance(spec, DcganSpec | DcganDiscriminatorSpec):
+            levels = spec.levels or halvings(recipe.data.size)
+            if levels == 0 or recipe.data.size % 2**levels:
+                wanted = 2 ** max(1, levels)
+                raise ValueError(
+                    f"data.size ({recipe.data.size}) must be a multiple of {wanted} for {section}.kind=dcgan"
+                )
+    if recipe.evaluation.best_by not in (None, "last"):
+        raise ValueError("evaluation.best_by: method.kind=gan ships the last networks: leave it out")
+    if method.gradient_penalty > 0 and recipe.discriminator.norm == "batch":
+        raise ValueError(
+            "method.gradient_penalty needs a discriminator that judges each picture by itself: use "
+            "discriminator.norm=instance or none"
+        )
+
+
+def _check_classes(recipe: Recipe) -> None:
+    method, classes = recipe.method, getattr(recipe.generator, "classes", 0)
+    assert method.kind == "gan"
+    if (method.labels != "none") != (classes > 0):
+        raise ValueError(
+            f"method.labels={method.labels} with generator.classes={classes}: give both, the way that classes are used "
+            "and their number, or neither"
+        )
+    if classes == 1:
+        raise ValueError("generator.classes is 1: one class is none, use 0")
+    if classes and recipe.data.kind != "labelled":
+        raise ValueError(f"generator.classes={classes} needs pictures with classes: use data.kind=labelled")
+    if method.labels != "none" and recipe.discriminator.kind not in ("mlp", "dcgan"):
+        raise ValueError(
+            f"method.labels={method.labels} needs discriminator.kind=mlp or dcgan, {recipe.discriminator.kind} knows "
+            "no classes"
+        )

@@ -1,0 +1,288 @@
+"""Training a generator from noise end to end: stopped and gone on, scored, exported, drawn from, refused elsewhere."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner
+
+import tintype
+from tintype.cli import app
+from tintype.console import Reporter
+from tintype.data.dataset import open_data
+from tintype.errors import DataError, RecipeError, UsageError
+from tintype.image.file import read_image
+from tintype.inference.modelfile import read_card
+from tintype.inference.sampling import Sampler
+from tintype.recipe import Recipe, load_recipe
+from tintype.training.checkpoint import load_checkpoint
+from tintype.training.trainer import Trainer
+
+QUIET = Reporter(quiet=True)
+SMALL: dict[str, Any] = {
+    "name": "small",
+    "data": {
+        "kind": "labelled",
+        "size": 16,
+        "class_names": ["top", "middle", "bottom"],
+        "augment": {"flip": False},
+        "split": {"near_duplicates": 0},
+    },
+    "codec": {"kind": "gray"},
+    "generator": {"kind": "dcgan", "filters": 4, "latent": 5, "classes": 3, "init": {"kind": "kaiming"}},
+    "discriminator": {"kind": "dcgan", "filters": 4},
+    "method": {"kind": "gan", "labels": "auxiliary", "gradient_penalty": 0.0},
+    "training": {
+        "steps": 12,
+        "batch_size": 8,
+        "ema": 0.8,
+        "log_every": 3,
+        "checkpoint_every": 5,
+        "validate_every": 6,
+        "sample_steps": [6],
+    },
+}
+DOCUMENT = [
+    *("generator={kind: mlp, hidden: [8], latent: 5}", "discriminator={kind: mlp, hidden: [8]}", "method.labels=none"),
+    *("codec.unit_range=true", "method.separate_updates=true", "method.fresh_noise=true"),
+    *("method.freeze_discriminator=false", "training.ema=0", "training.sample_steps=[]"),
+]
+
+
+def recipe(path: Path, *overrides: str) -> Recipe:
+    return load_recipe(Recipe.model_validate(SMALL), [f"data.path={path}", *overrides])
+
+
+@pytest.fixture(scope="module")
+def run(idx_set: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("out") / "run"
+    assert tintype.train(recipe(idx_set), out, reporter=QUIET)
+    return out
+
+
+def test_the_scores_say_something_of_samples_discriminator_and_real_pictures(run: Path) -> None:
+    scores = json.loads((run / "scores.json").read_text())
+    assert scores["pictures"] == 24
+    judged = scores["discriminator"]
+    assert judged["loss"] == pytest.approx((judged["loss_real"] + judged["loss_fake"]) / 2)
+    assert judged["recall"] == judged["accuracy_real"]
+    model, real = scores["samples"]
+    assert (model["name"], real["name"]) == ("model", "real")
+    assert model["kid"]["mean"] > real["kid"]["mean"]  # hardly trained
+    assert real["precision"] > model["precision"]
+    assert 0 <= real["copies"] <= 0.1
+    assert set(scores["discriminator_in_training"]) == {"real", "fake"}
+    card = read_card(run / "model.onnx")
+    assert card.classes == ("top", "middle", "bottom")
+    assert card.scores["verdict"] == scores["verdict"]
+
+
+def test_the_report_shows_figures_and_grids(run: Path) -> None:
+    page = (run / "report.html").read_text()
+    assert json.loads((run / "scores.json").read_text())["verdict"].split(";")[0] in page
+    assert "distance to the nearest training picture" in page
+    assert "Validation KID" in page
+    assert "unknown layout" not in page
+    assert "No picture was judged" not in page
+    drawn = sorted(file.name for file in (run / "samples").iterdir())
+    assert drawn == ["nearest-training-pictures.png", "step-000006.png", "step-000012.png"]
+
+
+def killed_and_gone_on(out: Path, whole: Recipe, at: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    class Killed(BaseException):
+        pass
+
+    honest = Trainer.train_step
+
+    def killed(self: Trainer) -> None:
+        if self.step == at:
+            raise Killed
+        honest(self)
+
+    monkeypatch.setattr(Trainer, "train_step", killed)
+    with pytest.raises(Killed):
+        tintype.train(whole, out, reporter=QUIET)
+    monkeypatch.setattr(Trainer, "train_step", honest)
+    torch.manual_seed(12345)
+    assert tintype.train(whole, out, reporter=QUIET)
+    return load_checkpoint(out / "checkpoints" / "last.pt")
+
+
+def assert_same(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    for part in ("networks", "ema"):
+        for network, state in ours[part].items():
+            for name, value in state.items():
+                assert torch.equal(value, theirs[part][network][name]), (part, network, name)
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(
+    run: Path, idx_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone_on = killed_and_gone_on(tmp_path / "run", recipe(idx_set), 8, monkeypatch)
+    assert_same(gone_on, load_checkpoint(run / "checkpoints" / "last.pt"))
+    assert (tmp_path / "run" / "model.safetensors").read_bytes() == (run / "model.safetensors").read_bytes()
+
+
+@pytest.mark.usefixtures("nothing_shipped")
+def test_the_documents_form_goes_on_exactly_with_one_optimiser_for_two_steps(
+    idx_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = recipe(idx_set, *DOCUMENT)
+    assert tintype.train(whole, tmp_path / "whole", reporter=QUIET)
+    gone_on = killed_and_gone_on(tmp_path / "run", whole, 8, monkeypatch)
+    assert gone_on["optimisers"].keys() == {"discriminator", "generator"}
+    assert gone_on["optimisers"]["discriminator"]["state"][0]["step"] == 24  # two of each of 12 iterations
+    assert_same(gone_on, load_checkpoint(tmp_path / "whole" / "checkpoints" / "last.pt"))
+
+
+def test_both_model_files_draw_the_same_pictures_and_a_seed_repeats_them(run: Path) -> None:
+    graph, weights = Sampler(run / "model.onnx"), Sampler(run / "model.safetensors")
+    pictures = graph(7, seed=3)
+    assert pictures.shape == (7, 16, 16, 1)
+    assert 0 <= pictures.min() < pictures.max() <= 1
+    np.testing.assert_allclose(weights(7, seed=3), pictures, atol=1e-5)
+    np.testing.assert_allclose(graph(300, seed=3)[:7], pictures, atol=1e-5)
+    assert np.abs(graph(7, seed=4) - pictures).max() > 0.01
+    np.testing.assert_array_equal(graph.labels(5), [0, 1, 2, 0, 1])
+    same_noise = graph(7, seed=3, label=1)
+    assert np.abs(same_noise[0] - pictures[0]).max() > 1e-4
+    np.testing.assert_allclose(same_noise[1], pictures[1], atol=1e-5)
+
+
+def sample(*words: object) -> Any:
+    return CliRunner().invoke(app, ["sample", *map(str, words)], catch_exceptions=True)
+
+
+def test_the_command_draws_a_row_for_each_class(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "grid.png"
+    result = sample("--model", run, "-n", 7, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "7 pictures, seed 0" in result.output
+    assert "rows: top, middle, bottom" in result.output
+    first = read_image(out).pixels
+    assert sample("-m", run, "-n", 7, "--out", out).exit_code == 0
+    np.testing.assert_array_equal(read_image(out).pixels, first)
+    assert sample("-m", run, "-n", 7, "--out", out, "--seed", 1).exit_code == 0
+    assert not np.array_equal(read_image(out).pixels, first)
+    assert "of middle" in sample("-m", run, "-n", 5, "--out", out, "--label", "Middle").output
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--label", "left"], "no such class; the model knows 0 to 2: top, middle, bottom"),
+        (["--label", "3"], "no such class"),
+        (["grey.png"], "makes pictures from noise alone; leave out grey.png"),
+        (["grey.png", "--label", "1"], "has no meaning for a picture"),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(run: Path, tmp_path: Path, words: list[str], message: str) -> None:
+    result = sample("--model", run, "--out", tmp_path / "grid.png", *words)
+    assert isinstance(result.exception, UsageError)
+    assert message in str(result.exception)
+    assert not (tmp_path / "grid.png").exists()
+
+
+@pytest.mark.parametrize("model", ["", "model.onnx", "model.safetensors"])
+def test_what_translates_refuses_it_in_one_line(run: Path, model: str) -> None:
+    with pytest.raises(UsageError, match=r"run.*: makes pictures from noise and translates none; use it with tintype"):
+        tintype.Translator(run / model)
+
+
+def test_evaluate_refuses_it_in_one_line(run: Path, picture_set: Path) -> None:
+    with pytest.raises(UsageError, match="makes pictures from noise"):
+        tintype.evaluate(run, picture_set)
+
+
+def test_inspect_says_what_it_makes(run: Path) -> None:
+    said = CliRunner().invoke(app, ["inspect", str(run)]).output
+    assert "pictures of 16 px from noise and label" in said
+    assert "top, middle, bottom" in said
+    assert "direction" not in said
+
+
+def test_a_batch_is_real_pictures_with_their_classes_and_an_epoch_goes_once_through_all(idx_set: Path) -> None:
+    data = open_data(recipe(idx_set, "training.batch_size=17"))
+    batches = [data.batch(step, torch.device("cpu")) for step in range(3)]
+    assert data.count == 51  # of 60, 9 are kept for validation
+    labels = torch.cat([labels for labels, _ in batches])
+    assert labels.bincount().tolist() == [17, 17, 17]
+    pictures = torch.cat([pictures for _, pictures in batches])
+    assert pictures.shape == (51, 1, 16, 16)
+    assert (pictures.min() >= -1) and (pictures.max() <= 1)
+    rows = pictures.mean(dim=(1, 3))
+    brightest = torch.stack([rows[:, 5 * k : 5 * k + 5].mean(1) for k in range(3)], 1).argmax(1)
+    assert torch.equal(brightest, labels)
+    assert len({picture.numpy().tobytes() for picture in pictures}) == 51
+
+
+def test_pictures_shown_whole_are_those_that_are_cut_one_by_one(idx_set: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tintype.data.sampler import PictureStore
+
+    fast = [open_data(recipe(idx_set)).batch(step, torch.device("cpu")) for step in (0, 6)]
+    monkeypatch.setattr(PictureStore, "shown_whole", lambda *_: False)
+    slow = [open_data(recipe(idx_set)).batch(step, torch.device("cpu")) for step in (0, 6)]
+    for ours, theirs in zip(fast, slow, strict=True):
+        assert torch.equal(ours[0], theirs[0])
+        assert torch.equal(ours[1], theirs[1])
+
+
+def test_pictures_without_classes_are_learnt_from_too(pictures: Path, tmp_path: Path) -> None:
+    changes = ["data.kind=colour", "codec.kind=rgb", "generator.classes=0", "method.labels=none", "training.steps=2"]
+    plain = recipe(
+        pictures, *changes, "training.sample_steps=[]", "discriminator={kind: patchgan, filters: 2, layers: 1}"
+    )
+    assert tintype.train(plain, tmp_path / "run", reporter=QUIET)
+    assert Sampler(tmp_path / "run")(3).shape == (3, 16, 16, 3)
+    with pytest.raises(UsageError, match="without being told a class"):
+        Sampler(tmp_path / "run").class_number("1")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["method.labels=none"], r"method\.labels=none with generator\.classes=3"),
+        (["generator.classes=0"], r"method\.labels=auxiliary with generator\.classes=0"),
+        (["generator.classes=1"], "one class is none"),
+        (
+            ["data.size=18", "generator.levels=2"],
+            r"data\.size \(18\) must be a multiple of 4 for generator\.kind=dcgan",
+        ),
+        (["codec={kind: lab}"], "makes whole pictures"),
+        (["data.kind=unpaired"], "learns from pictures of one kind"),
+        (["method.gradient_penalty=1"], "judges each picture by itself"),
+        (["discriminator={kind: patchgan}"], r"needs discriminator\.kind=mlp or dcgan"),
+        (["evaluation.best_by=psnr"], "ships the last networks"),
+        (["inference.orientations=2"], "for translations"),
+        (["generator={kind: unet}"], "belong together"),
+    ],
+)
+def test_parts_that_contradict_each_other_are_refused(tmp_path: Path, changes: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        recipe(tmp_path, *changes)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "message"),
+    [
+        ("tiny", ["codec.chroma_size=null", "generator={kind: mlp}"], "belong together"),
+        ("tiny", ["discriminator={kind: mlp}"], r"is for method\.kind=gan"),
+        ("tiny", ["evaluation.features=fashion"], "judges pictures made from noise"),
+        ("tiny", ["codec={kind: gray, unit_range: true}", "data.kind=folders"], "leave it out"),
+    ],
+)
+def test_what_is_for_pictures_from_noise_is_refused_elsewhere(name: str, changes: list[str], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_recipe(name, changes)
+
+
+def test_another_number_of_classes_or_names_than_the_set_has_is_said(idx_set: Path) -> None:
+    with pytest.raises(DataError, match=r"pictures of 3 classes, the recipe is for 4: set generator\.classes=3"):
+        open_data(recipe(idx_set, "generator.classes=4", "data.class_names=[]"))
+    with pytest.raises(DataError, match=r"3 classes, data\.class_names has 2 names"):
+        open_data(recipe(idx_set, "data.class_names=[a, b]"))
