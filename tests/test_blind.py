@@ -18,6 +18,7 @@ from tintype.blind_answers import Test as BlindTest
 from tintype.errors import DataError, UsageError
 from tintype.image.color import rgb_to_lab
 from tintype.image.file import write_image
+from tintype.image.resize import resize
 from tintype.inference.translator import Translator
 from tintype.training.rundir import RunDir
 
@@ -183,6 +184,19 @@ def test_what_is_shown_is_what_it_is_called(run):
     lowered = np.hypot(*wrong[1:]) < np.hypot(*other[1:]) - 0.1  # where sRGB lacks the colour
     assert lowered.mean() < 0.9
     np.testing.assert_allclose(wrong[1:, ~lowered], other[1:, ~lowered], atol=0.3)
+
+
+def test_doing_nothing_where_pictures_are_enlarged_is_bicubic(tmp_path, picture_set):
+    settings = [
+        f"data.path={picture_set}",
+        "codec={kind: enlarge}",
+        "generator={kind: srresnet, filters: 1, blocks: 1}",
+    ]
+    translator = Translator(untrained_run(tmp_path / "run", "tiny", settings))
+    source = made_picture(3, 16, 16).astype(np.float32) / 255
+    shown = make_picture("identity", translator, source)
+    np.testing.assert_array_equal(shown, np.clip(resize(source, 64, 64, "cubic"), 0, 1))
+    np.testing.assert_allclose(make_picture("model", translator, source), shown, atol=1e-5)  # it is not trained yet
 
 
 @pytest.mark.parametrize(

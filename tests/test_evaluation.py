@@ -24,6 +24,8 @@ from tintype.image.codec import build_codec
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.translator import Translator
 from tintype.metrics import Interval
+from tintype.metrics.luma import PSNR_Y
+from tintype.metrics.measures import further_measures
 from tintype.metrics.scores import require_comparable
 from tintype.metrics.verdict import outcome
 from tintype.recipe.schema import Recipe
@@ -64,12 +66,12 @@ def make(targets, factors=1.0, codec=LAB, sources=None, **card):
         {
             "name": "fake",
             "data": {
-                "kind": "colour" if codec is LAB or codec.get("source") == "grey" else "folders",
+                "kind": "colour" if codec["kind"] in ("lab", "enlarge") or codec.get("source") == "grey" else "folders",
                 "path": "p",
                 "size": SIDE,
             },
             "codec": codec,
-            "generator": {"levels": 3, "filters": 1},
+            "generator": {"kind": "srresnet"} if codec["kind"] == "enlarge" else {"levels": 3, "filters": 1},
             "training": {"steps": 1},
         }
     )
@@ -79,7 +81,7 @@ def make(targets, factors=1.0, codec=LAB, sources=None, **card):
         recipe=recipe,
         step=1,
         images_seen=1,
-        multiple_of=8,
+        multiple_of=recipe.generator_multiple,
         output_stride=1,
         tiling="exact",
         **card,
@@ -87,7 +89,7 @@ def make(targets, factors=1.0, codec=LAB, sources=None, **card):
     factors = np.broadcast_to(factors, len(targets))
     translator = Translator.from_runtime(FakeRuntime(codec, targets, factors), card)
     if sources is None:
-        batches = [codec.source_from(np.moveaxis(target, -1, 0)[None]) for target in targets]
+        batches = [codec.source_of(np.moveaxis(target, -1, 0)[None]) for target in targets]
         sources = [np.moveaxis(batch[0], 0, -1) for batch in batches]
     return translator, [Pair(f"{i}.png", s, t) for i, (s, t) in enumerate(zip(sources, targets, strict=True))]
 
@@ -339,6 +341,23 @@ def test_a_translation_task_is_judged_on_all_pictures_against_identity():
     assert scores.dial == ()
     assert "identity beats it by" in scores.verdict
     assert scores.verdict.endswith("on 7 pictures.")
+
+
+def test_enlarged_pictures_are_judged_against_bicubic_and_on_luma():
+    targets = colour_pictures(7)
+    measures = further_measures(SIDE, scale=4)
+    protocol = dict(measures.protocol)
+    scores = evaluate(*make(targets, codec={"kind": "enlarge"}), measures=measures.by_name, protocol=protocol)
+    assert [row.name for row in scores.rows] == ["model", "bicubic", "nearest pixel"]
+    assert scores.reference == "bicubic"
+    rows = rows_of(scores)
+    assert rows["model"].psnr.mean == 100 and rows["bicubic"].psnr.mean < 40
+    small = make(targets, codec={"kind": "enlarge"})[1][0].source
+    nearest = peak_signal_noise_ratio(targets[0], np.kron(small, np.ones((4, 4, 1), np.float32)), data_range=1)
+    assert scores.per_picture[0].figures["nearest pixel"].psnr == pytest.approx(nearest, abs=1e-3)
+    lead = rows["model"].more[PSNR_Y].mean - rows["bicubic"].more[PSNR_Y].mean
+    assert f"PSNR of Y, model minus bicubic: {lead:.2f} dB" in scores.verdict
+    assert scores.protocol["luma"].startswith("Y of BT.601")
 
 
 def test_a_task_that_makes_grey_pictures_is_judged_in_grey():

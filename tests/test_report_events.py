@@ -24,6 +24,14 @@ def test_the_sum_of_a_phase_is_over_its_terms_without_penalties():
     assert events.sum_of("g") == {}, "a single term is its own sum"
 
 
+@pytest.mark.parametrize(
+    ("key", "name"), [("grey_copy_psnr", "grey copy"), ("identity_psnr", "identity"), ("bicubic_psnr", "bicubic")]
+)
+def test_the_baseline_of_every_task_is_found(key, name):
+    events = events_of(lines({"event": "validation", "step": 5, "scores": {"psnr": 20.0, key: 19.0}}))
+    assert events.reference == (name, {5: 19.0})
+
+
 def test_a_term_that_joins_later_is_counted_from_there():
     events = events_of(
         lines(

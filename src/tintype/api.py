@@ -14,7 +14,7 @@ from tintype.data.source import find_items
 from tintype.data.split import Split
 from tintype.errors import DataError, TintypeError, UsageError
 from tintype.inference.translator import Translator
-from tintype.metrics.measures import Trunk, further_measures
+from tintype.metrics.measures import Measures, Trunk, further_measures
 from tintype.metrics.realism import DEFAULT_FEATURES, Features, RealismBy, open_realism
 from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe
@@ -108,7 +108,7 @@ def evaluate(
         training, missing = _training_pictures(run)
         split_name, notes = "all of the folder", notes + missing * pictures.has_pairs
     runs, more = open_baselines(baselines, translator, set(pictures.hashes("test")))
-    beside = Beside(training, runs, realism, further_measures(size, multiscale=ms_ssim, lpips=network))
+    beside = Beside(training, runs, realism, _measures(recipe, size, ms_ssim, network))
     scores = score(translator, back, pictures, "test", size, beside=beside, split_name=split_name, progress=progress)
     return scores.with_notes([*notes, *more])
 
@@ -131,9 +131,13 @@ def _evaluate_folds(
     size = size or recipe.evaluation.size or recipe.data.size
     beside = [Beside(data, others) for data, others in zip(sets, runs, strict=True)]
     folds = list(zip(translators, beside, sets, strict=True))
-    measures = further_measures(size, multiscale=ms_ssim, lpips=lpips)
+    measures = _measures(recipe, size, ms_ssim, lpips)
     scores = score_folds(folds, size, realism=realism, measures=measures, progress=progress)
     return scores.with_notes([*notes, *more])
+
+
+def _measures(recipe: Recipe, size: int, ms_ssim: bool | None, lpips: Lpips | None) -> Measures:
+    return further_measures(size, multiscale=ms_ssim, lpips=lpips, scale=recipe.enlargement)
 
 
 def _open_lpips(trunk: Trunk | None) -> Lpips | None:

@@ -39,6 +39,7 @@ from tintype.image.codec import Codec, on_picture
 from tintype.image.color import grey_to_luminance, lab_to_display, rgb_to_lab
 from tintype.image.file import write_image
 from tintype.inference.translator import Translator, check_strength
+from tintype.metrics.baselines import BICUBIC, enlarging_baselines
 from tintype.metrics.colour import mean_chroma
 from tintype.recipe.schema import Direction
 from tintype.training.held_out import pictures_for_test
@@ -324,6 +325,8 @@ def make_picture(
     assert picture is not None
     codec = translator.codec
     match kind:
+        case "identity" if codec.scale > 1:
+            made = enlarging_baselines(picture, codec.scale)[BICUBIC]
         case "real" | "identity":
             made = on_picture(codec.target_from, picture)
         case "model":

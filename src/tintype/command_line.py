@@ -189,6 +189,8 @@ def _print_card(card: ModelCard, path: Path) -> None:
             "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
             "calibrated strength": card.strength,
         }
+        if recipe.enlargement > 1:
+            rows["enlarges"] = f"{recipe.enlargement} times in width and height"
     rows["scores"] = card.scores.get("verdict", "none")
     _print_rows(rows)
     if found := card.scores.get("consistency"):

@@ -14,7 +14,13 @@ import numpy as np
 
 from tintype.image.codec import on_picture
 from tintype.image.color import lab_to_display
-from tintype.metrics.baselines import BaselineConstants, colouring_baselines, translation_baselines
+from tintype.metrics.baselines import (
+    BICUBIC,
+    BaselineConstants,
+    colouring_baselines,
+    enlarging_baselines,
+    translation_baselines,
+)
 from tintype.metrics.colour import ciede2000, colourfulness, lab_of, mean_chroma
 from tintype.metrics.features import FeatureNetwork
 from tintype.metrics.fidelity import psnr, ssim
@@ -28,7 +34,10 @@ if TYPE_CHECKING:
 
 
 class PicturePair(Protocol):
-    """A pair to judge on: source `h w 1|3` and target `h w 3`, display floats in [0, 1], of equal height and width."""
+    """A pair to judge on: source `h w 1|3` and target `h w 3`, display floats in [0, 1].
+
+    Both are of equal height and width, unless the task is to enlarge.
+    """
 
     @property
     def name(self) -> str:
@@ -79,7 +88,7 @@ class Task:
         self.translator, self.codec = translator, translator.codec
         self._network, self._measures = network, measures
         self.colourises = translator.codec.colourises
-        self.reference = "grey copy" if self.colourises else "identity"
+        self.reference = "grey copy" if self.colourises else BICUBIC if self.codec.scale > 1 else "identity"
         meaning = FACTOR_ON_PREDICTED if self.codec.predicts_chroma else FACTOR_ON_REDRAWN
         self.strength = meaning if self.colourises else None
 
@@ -144,6 +153,8 @@ class Task:
 
     def _baselines(self, picture: PicturePair, rivals: Rivals) -> dict[str, np.ndarray]:
         source = on_picture(self.codec.source_from, picture.source)
+        if self.codec.scale > 1:
+            return enlarging_baselines(source, self.codec.scale)
         nearest = None if rivals.nearest is None else rivals.nearest(source)
         if self.colourises:
             return colouring_baselines(source[..., :1], rivals.constants, nearest)

@@ -41,7 +41,7 @@ class Events:
     @property
     def reference(self) -> tuple[str, Curve]:
         """Name and validation PSNR of the baseline that the task is judged against; an empty curve without one."""
-        known = {"grey copy": "grey_copy_psnr", "identity": "identity_psnr"}
+        known = {"grey copy": "grey_copy_psnr", "identity": "identity_psnr", "bicubic": "bicubic_psnr"}
         return next(((name, self.validation[key]) for name, key in known.items() if key in self.validation), ("", {}))
 
     def sum_of(self, phase: str) -> Curve:

@@ -35,6 +35,20 @@ GENERATORS = {
         "generator={filters: 2, levels: 4, bottleneck_blocks: 1, norm: instance, upsample: resize}"
     ),
 }
+ENLARGING = {
+    "srresnet, none, shuffle": (4, "filters: 2, blocks: 2"),
+    "srresnet, batch, shuffle, no skip": (
+        2,
+        "filters: 2, blocks: 1, norm: batch, activation: prelu, end_kernel: 9, skip: none",
+    ),
+    "srresnet, instance, resize": (2, "filters: 2, blocks: 1, norm: instance, upsample: resize"),
+    "srresnet, none, direct": (3, "filters: 2, blocks: 1, upsample: direct"),
+}
+"""Times that a generator enlarges, and its settings."""
+ENLARGING_PARTS = {
+    network: (["data.size=48", f"codec={{kind: enlarge, scale: {scale}}}"], f"generator={{kind: srresnet, {settings}}}")
+    for network, (scale, settings) in ENLARGING.items()
+}
 
 
 @pytest.fixture(params=CODECS.values(), ids=CODECS.keys())
@@ -48,6 +62,7 @@ PAIRS = [  # a residual generator has no smaller output
     for space, codec in CODECS.items()
     if "resnet" not in network or "smaller" not in space
 ]
+PAIRS += [pytest.param(parts, id=network) for network, parts in ENLARGING_PARTS.items()]
 
 
 @pytest.fixture(params=PAIRS)
@@ -60,8 +75,8 @@ def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> N
     network, channels = build_generator(recipe), build_codec(recipe)
     side = 2 * network.multiple_of
     output = network(torch.rand(2, channels.source_channels, side, 2 * side))
-    stride = recipe.output_stride
-    assert output.shape == (2, channels.target_channels, side // stride, 2 * side // stride)
+    stride, scale = recipe.output_stride, recipe.enlargement
+    assert output.shape == (2, channels.target_channels, side // stride * scale, 2 * side // stride * scale)
 
 
 def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None:
@@ -69,9 +84,10 @@ def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None
     channels = build_codec(recipe).source_channels
     multiple = network.multiple_of
     assert multiple == recipe.generator_multiple
-    assert network(torch.rand(1, channels, multiple, multiple)).shape[2] == multiple // recipe.output_stride
+    made = network(torch.rand(1, channels, multiple, multiple))
+    assert made.shape[2] == multiple // recipe.output_stride * recipe.enlargement
     with pytest.raises((RuntimeError, ValueError)):  # instance norm refuses a single pixel before the sizes clash
-        network(torch.rand(1, channels, multiple // 2, multiple // 2 + 1))
+        network(torch.rand(1, channels, multiple // 2, (multiple + 1) // 2))
 
 
 def test_what_is_saved_is_loaded(recipe: Recipe, tmp_path: Path) -> None:
@@ -99,10 +115,12 @@ def test_a_network_that_was_trained_with_recomputing_is_exported_like_any_other(
         *((name, "lab, smaller chroma") for name in GENERATORS if "resnet" not in name),
         *(("unet, batch, transposed", space) for space in ("grey to rgb", "rgb to rgb", "gray")),
         *(("resnet, instance, transposed", space) for space in ("grey to rgb", "rgb to rgb", "gray")),
+        *((name, "") for name in ENLARGING),
     ],
 )
 def test_onnx_agrees_with_torch(network: str, space: str, tmp_path: Path) -> None:
-    recipe = load_recipe("tiny", [*CODECS[space], GENERATORS[network]])
+    codec, settings = (CODECS[space], GENERATORS[network]) if space else ENLARGING_PARTS[network]
+    recipe = load_recipe("tiny", [*codec, settings])
     generator = build_generator(recipe)
     export_onnx(generator, make_card(recipe, generator, 0), tmp_path / "model.onnx")
     runtime, card = open_runtime(tmp_path / "model.onnx")

@@ -15,7 +15,12 @@ from tintype.recipe import load_recipe, preset_names
 
 SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2"]
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
-SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"], "classifier": ["generator.classes=3"]}
+SHALLOW = {
+    "unet": ["generator.levels=3"],
+    "resnet": ["generator.blocks=1"],
+    "srresnet": ["generator.blocks=1"],
+    "classifier": ["generator.classes=3"],
+}
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -38,6 +43,7 @@ def test_a_preset_trains_two_steps_and_leaves_a_working_model(
     if recipe.generator.kind == "classifier":
         assert read_card(tmp_path / "run" / "model.onnx").classes == ("blue", "green", "red")
         return
-    picture = np.random.default_rng(0).integers(0, 256, (45, 37), dtype=np.uint8)
+    picture, scale = np.random.default_rng(0).integers(0, 256, (45, 37), dtype=np.uint8), recipe.enlargement
     for direction in recipe.directions:
-        assert tintype.Translator(tmp_path / "run", direction)(picture).shape == (45, 37, 3)
+        made = tintype.Translator(tmp_path / "run", direction)(picture)
+        assert made.shape == ((45, 37, 3) if scale == 1 else (45 * scale, 37 * scale, 1))

@@ -11,6 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from tintype.image import color
 from tintype.image.codec import LabSpace, build_codec
+from tintype.image.reduce import reduced
 from tintype.recipe.schema import Recipe
 
 CODECS = {
@@ -21,6 +22,7 @@ CODECS = {
     "lab": {"kind": "lab"},
     "lab, rec601": {"kind": "lab", "grey": "rec601"},
     "lab, quarter": {"kind": "lab", "chroma_size": 8},
+    "enlarge": {"kind": "enlarge", "scale": 2},
 }
 
 
@@ -29,9 +31,12 @@ def make(codec):
         Recipe.model_validate(
             {
                 "name": "test",
-                "data": {"kind": "colour" if codec["kind"] == "lab" or "source" in codec else "folders", "size": 32},
+                "data": {
+                    "kind": "colour" if codec["kind"] in ("lab", "enlarge") or "source" in codec else "folders",
+                    "size": 32,
+                },
                 "codec": codec,
-                "generator": {"levels": 4},
+                "generator": {"kind": "srresnet"} if codec["kind"] == "enlarge" else {"levels": 4},
                 "training": {"steps": 1},
             }
         )
@@ -124,6 +129,18 @@ def test_a_target_comes_back_through_codecs_that_keep_all_of_it(name, colour):
     codec = make(CODECS[name])
     decoded = codec.decode(codec.source_from(colour), codec.encode_target(colour))
     np.testing.assert_allclose(decoded, colour, atol=2e-4)
+
+
+def test_only_what_enlarges_makes_its_source_smaller(codec):
+    target, scale = picture(), codec.scale
+    source = codec.source_of(target)
+    assert source.shape == (2, codec.source_channels, 32 // scale, 32 // scale)
+    if scale == 1:
+        np.testing.assert_array_equal(source, codec.source_from(target))
+    else:
+        np.testing.assert_array_equal(source * 255, np.rint(source * 255))  # as a file of 8 bits would hold it
+        np.testing.assert_allclose(source, np.clip(reduced(target, scale), 0, 1), atol=0.5 / 255 + 1e-6)
+    np.testing.assert_allclose(codec.source_of(torch.from_numpy(target)).numpy(), source, atol=1.01 / 255)
 
 
 def test_only_lab_predicts_chroma():

@@ -5,6 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from tintype.methods import Batch, build_method
+from tintype.methods.perceptual import open_perceptual
 from tintype.recipe import load_recipe
 
 
@@ -74,6 +75,41 @@ def test_the_discriminator_joins_after_the_stage_of_l1_alone(stage: str) -> None
     assert list(method.loss("generator", before, out)) == ["g/l1"]
     assert list(method.loss("discriminator", after, out)) == ["d/real", "d/fake"]
     assert list(method.loss("generator", after, out)) == ["g/adversarial", "g/l1"]
+
+
+ENLARGING = ["codec={kind: enlarge, scale: 2}", "generator={kind: srresnet, filters: 2, blocks: 1}"]
+
+
+def test_the_perceptual_term_joins_with_the_discriminator() -> None:
+    torch.manual_seed(0)
+    weights = "method={lambda_l1: 0, lambda_l2: 2, lambda_perceptual: 3, l1_steps: 3}"
+    method = build_method(load_recipe("tiny", [*ENLARGING, weights]))
+    before = Batch(torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1, step=2)
+    out = method.forward(before)
+    terms = method.loss("generator", before, out)
+    assert list(terms) == ["g/l2"]
+    assert terms["g/l2"].item() == pytest.approx(2 * F.mse_loss(out, before.target).item())
+    after = Batch(before.source, before.target, step=3)
+    terms = method.loss("generator", after, out)
+    assert list(terms) == ["g/adversarial", "g/l2", "g/perceptual"]
+    assert terms["g/perceptual"].item() == pytest.approx(3 * open_perceptual("caltech101")(out, after.target).item())
+    assert "perceptual" not in " ".join(method.networks)
+
+
+@pytest.mark.parametrize(("conditional", "channels"), [("true", 6), ("false", 3)])
+def test_the_discriminator_judges_the_large_picture_with_the_small_one_or_alone(
+    conditional: str, channels: int
+) -> None:
+    torch.manual_seed(0)
+    method = build_method(load_recipe("tiny", [*ENLARGING, f"method.conditional={conditional}"]))
+    seen: list[torch.Tensor] = []
+    method.networks["discriminator"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    batch = Batch(torch.rand(2, 3, 16, 16) * 2 - 1, torch.rand(2, 3, 32, 32) * 2 - 1)
+    method.loss("discriminator", batch, method.forward(batch))
+    assert [x.shape for x in seen] == [(2, channels, 32, 32)] * 2
+    assert torch.equal(seen[0][:, -3:], batch.target)
+    if channels == 6:
+        assert torch.equal(seen[0][:, :3, ::2, 1::2], batch.source)
 
 
 @pytest.mark.parametrize(("adversarial", "border"), [("vanilla", 0.0), ("lsgan", 0.5), ("hinge", 0.0)])

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from tintype.networks.resnet import ResNet
+from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
 
 NETWORKS = {
@@ -14,6 +15,7 @@ NETWORKS = {
     "resnet, instance": lambda: ResNet(2, 3, filters=4, blocks=1),
     "unet, batch, dropout": lambda: UNet(2, 3, filters=4, levels=3),
     "unet, instance, blocks": lambda: UNet(2, 3, filters=4, levels=3, norm="instance", bottleneck_blocks=4),
+    "srresnet, batch": lambda: SrResNet(2, 3, scale=2, filters=4, blocks=4, norm="batch", skip="none"),
     "unet, stopping early": lambda: UNet(2, 3, filters=4, levels=3, output_stride=4),
 }
 

@@ -77,6 +77,12 @@ def test_another_kind_of_section_starts_afresh() -> None:
         ("data.split={folds: 3, fold: 3}", "fold (3) must be below folds (3)"),
         ("method={l1_steps: 2, l1_epochs: 1}", "give the stage of L1 alone as l1_steps or as l1_epochs"),
         ("method={l1_steps: 2, lambda_l1: 0}", "the stage of L1 alone would have nothing to learn from"),
+        (
+            "codec={kind: enlarge}",
+            "codec.kind=enlarge and generator.kind=srresnet belong together, got enlarge and unet",
+        ),
+        ("generator={kind: srresnet}", "belong together, got lab and srresnet"),
+        ("method.lambda_perceptual=1", "compares colour pictures, which codec.kind=lab does not make"),
         ("optimiser.decay={start: 5, end: 3}", "decay.end (3) must lie after decay.start (5)"),
         ("training", "an override is written section.field=value"),
         ("training.steps=[", "not valid YAML"),

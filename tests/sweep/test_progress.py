@@ -18,8 +18,9 @@ def row(name, state="waiting", **more):
     return TrialResult(name, {}, state, f"trials/{name}", **more)
 
 
-def test_a_finished_trial_is_said_beside_doing_nothing_with_the_time_that_is_left():
-    done = row("a", "complete", validation=20.5, scores={"psnr": 19.0, "identity_psnr": 27.0}, seconds=61.0)
+@pytest.mark.parametrize("nothing", ["grey_copy", "identity", "bicubic"])
+def test_a_finished_trial_is_said_beside_doing_nothing_with_the_time_that_is_left(nothing):
+    done = row("a", "complete", validation=20.5, scores={"psnr": 19.0, f"{nothing}_psnr": 27.0}, seconds=61.0)
     assert progress_line(table(done, row("b")), "a", 2, left=125.0) == (
         "[1/2] a: complete, validation psnr 20.50, test PSNR 19.00 (doing nothing: 27.00), took 1:01, about 2:05 left"
     )

@@ -153,6 +153,23 @@ def test_five_steps_and_a_kill_and_five_steps_equal_ten_steps(
 
 
 @pytest.mark.usefixtures("nothing_shipped")
+def test_a_run_that_enlarges_goes_on_into_its_second_stage_as_if_undisturbed(tmp_path: Path, picture_set: Path) -> None:
+    enlarging = [
+        "codec={kind: enlarge, scale: 2}",
+        "generator={kind: srresnet, filters: 2, blocks: 1, norm: batch}",
+        "method={kind: pix2pix, conditional: false, lambda_l2: 1, lambda_perceptual: 0.1, l1_steps: 3}",
+    ]
+    for name, lengths in (("straight", (6,)), ("run", (2, 6))):
+        for length in lengths:
+            overrides = settings(picture_set, length, *enlarging)
+            assert train("tiny", tmp_path / name, overrides, reporter=QUIET)
+    a, b = (load_checkpoint(tmp_path / name / "checkpoints" / "last.pt") for name in ("straight", "run"))
+    assert all(same(a[key], b[key]) for key in ("networks", "optimisers", "ema", "random", "step"))
+    terms = {name for line in events(tmp_path / "run") if line["event"] == "log" for name in line["terms"]}
+    assert terms == {"d/real", "d/fake", "g/adversarial", "g/l1", "g/l2", "g/perceptual"}
+
+
+@pytest.mark.usefixtures("nothing_shipped")
 def test_a_longer_run_equals_one_that_was_long_from_the_start(
     tmp_path: Path, straight: Path, picture_set: Path
 ) -> None:

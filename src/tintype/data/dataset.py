@@ -30,7 +30,7 @@ _Sampler = PairedSampler | UnpairedSampler | LabelledSampler
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One evaluation picture in display space: `h w c` source and target, the same h and w."""
+    """One evaluation picture in display space: `h w c` source and target, the same h and w unless it is enlarged."""
 
     name: str
     source: np.ndarray
@@ -200,7 +200,7 @@ def evaluation_pair(cache: PictureCache, number: int, size: int, recipe: Recipe)
     target = centre(cache.target(number), size)
     stored = cache.source(number)
     source = (
-        codec.source_from(target.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
+        codec.source_of(target.transpose(2, 0, 1)[None])[0].transpose(1, 2, 0)
         if stored is None
         else centre(stored, size)
     )

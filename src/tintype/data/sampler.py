@@ -173,7 +173,7 @@ class PairedSampler:
         """See `PictureSet.batch`."""
         parts = [one.windows(step, share, device) for one in self._sets]
         target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
-        source = self._codec.source_from(target) if stored is None else stored
+        source = self._codec.source_of(target) if stored is None else stored
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
 

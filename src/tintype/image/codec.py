@@ -8,6 +8,7 @@ Display space is sRGB-encoded [0, 1], model space [-1, 1]; both are `n c h w` of
     rgb, source=grey3    n 3 h w            n 3 h w, all alike  n 3 h w                        n 3 h w
     gray                 n 1 h w            n 1 h w             n 1 h w                        n 1 h w
     lab                  n 1 h w            n 1 h w (L*/50-1)   n 2 h/stride w/stride (ab/110) n 3 h w
+    enlarge              n 3 h w            n 3 h w             n 3 h*scale w*scale            n 3 h*scale w*scale
 
 Where a method trains both directions, the codec of "ba" is that of "ab" with source and target exchanged.
 
@@ -24,6 +25,8 @@ from typing import Literal, Protocol, final
 from array_api_compat import array_namespace
 
 from tintype.image.color import Array, grey_to_luminance, lab_to_display_counted, luminance, rgb_to_lab, to_grey
+from tintype.image.reduce import reduced
+from tintype.recipe.enlarging import EnlargeCodec
 from tintype.recipe.schema import Direction, GrayCodec, Grey, LabCodec, Recipe, RgbCodec
 
 Look = Literal["rgb", "grey", "grey3"]
@@ -60,8 +63,21 @@ class Codec(Protocol):
         """Whether the task is to make grey from colour, which a formula does."""
         ...
 
+    @property
+    def scale(self) -> int:
+        """Times that what the network makes is larger than its source, in width and in height."""
+        ...
+
     def source_from(self, picture: Array) -> Array:
         """Return the display source `n source_channels h w` that a display picture `n 1|3 h w` gives."""
+        ...
+
+    def grey_of(self, picture: Array) -> Array:
+        """Turn a display picture `n 1|3 h w` into `n 1 h w`, as the recipe says."""
+        ...
+
+    def source_of(self, target: Array) -> Array:
+        """Make the display source `n c h/scale w/scale` of a display target `n 1|3 h w`, where the data hold none."""
         ...
 
     def target_from(self, picture: Array) -> Array:
@@ -95,6 +111,8 @@ def build_codec(recipe: Recipe, direction: Direction = "ab") -> Codec:
             looks: tuple[Look, Look] = (recipe.codec.source, "rgb")
         case GrayCodec():
             looks = ("grey", "grey")
+        case EnlargeCodec():
+            return PictureSpace("rgb", "rgb", recipe.codec.grey, scale=recipe.codec.scale)
     source, target = looks if direction == "ab" else looks[::-1]
     return PictureSpace(source, target, recipe.codec.grey)
 
@@ -108,6 +126,7 @@ class PictureSpace:
     target: Look
     grey: Grey
     predicts_chroma: bool = False
+    scale: int = 1
 
     @property
     def source_channels(self) -> int:
@@ -132,6 +151,18 @@ class PictureSpace:
     def source_from(self, picture: Array) -> Array:
         """See `Codec.source_from`."""
         return _looking(picture, self.source, self.grey)
+
+    def grey_of(self, picture: Array) -> Array:
+        """See `Codec.grey_of`."""
+        return _as_grey(picture, self.grey)
+
+    def source_of(self, target: Array) -> Array:
+        """See `Codec.source_of`; small pictures have the 8 bits of the files that they stand for."""
+        source = self.source_from(target)
+        if self.scale == 1:
+            return source
+        xp = array_namespace(source)
+        return xp.round(xp.clip(reduced(source, self.scale), 0, 1) * 255) / 255
 
     def target_from(self, picture: Array) -> Array:
         """See `Codec.target_from`."""
@@ -165,10 +196,19 @@ class LabSpace:
     predicts_chroma: bool = True
     colourises: bool = True
     turns_grey: bool = False
+    scale: int = 1
 
     def source_from(self, picture: Array) -> Array:
         """See `Codec.source_from`."""
         return _as_grey(picture, self.grey)
+
+    def grey_of(self, picture: Array) -> Array:
+        """See `Codec.grey_of`."""
+        return _as_grey(picture, self.grey)
+
+    def source_of(self, target: Array) -> Array:
+        """See `Codec.source_of`."""
+        return self.source_from(target)
 
     def target_from(self, picture: Array) -> Array:
         """See `Codec.target_from`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Literal
 
@@ -154,6 +155,7 @@ def write_picture(
     provenance: Provenance | None = None,
     writing: Writing = _WRITING,
     keeps_luminance: bool = False,
+    scale: int = 1,
 ) -> tuple[str, ...]:
     """Write a result whose rows come in strips, with all that its source says beside the pixels.
 
@@ -162,12 +164,13 @@ def write_picture(
 
     Args:
         path: The file; its suffix says as what it is written, its folder must exist. What is there is replaced.
-        strips: The result in display space from top to bottom, of the size of the source.
+        strips: The result in display space from top to bottom, of `scale` times the size of the source.
         source: What the result was made from.
         channels: Of the result.
         provenance: The mark that the result carries.
         writing: Where formats leave a choice.
         keeps_luminance: The lightness of the result is that of the source.
+        scale: Times that the result is larger than its source, in width and in height.
 
     Returns:
         What the user should hear: what the format does not hold, other pages that were left out.
@@ -188,11 +191,12 @@ def write_picture(
             provenance=provenance,
             writing=writing,
             keeps_luminance=keeps_luminance,
+            scale=scale,
         )
     return encode.write_strips(
         path,
         strips,
-        source.info,
+        replace(source.info, width=scale * source.info.width, height=scale * source.info.height),
         channels=channels,
         provenance=provenance,
         writing=writing,

@@ -60,6 +60,7 @@ def write_fits(
     provenance: Provenance | None = None,
     writing: Writing = Writing(),
     keeps_luminance: bool = False,
+    scale: int = 1,
 ) -> tuple[str, ...]:
     """Write a result as FITS, from top to bottom, whole or not at all.
 
@@ -67,7 +68,7 @@ def write_fits(
 
     Args:
         path: The file to write.
-        strips: The result, of the size of the source.
+        strips: The result, of `scale` times the size of the source.
         source: The picture that it was made from: its header is kept if it is FITS.
         channels: 3 for a cube of R, G and B, 1 for a plane of grey.
         provenance: Recorded as HISTORY.
@@ -76,12 +77,14 @@ def write_fits(
             where luminance is kept, so that the weighted sum of the planes is the source; else the inverse stretch of
             the grey that has luminance Y.
         keeps_luminance: The result has the lightness of the source, as that of a colouriser has.
+        scale: Times that the result is larger than its source, in width and in height; strips begin and end with rows
+            of the source.
 
     Returns:
         What the user should hear: what FITS, or this file, cannot hold.
 
     Raises:
-        UsageError: Flux was asked for, but the source has none.
+        UsageError: Flux was asked for, but the source has none, or the result is enlarged.
         ImageError: The source cannot be read any more.
         OutputError: The file cannot be written.
     """
@@ -89,9 +92,13 @@ def write_fits(
         raise UsageError(
             f"{source.info.name}: no FITS file of measured values, so its planes have no flux; leave --flux out"
         )
-    height, width = source.info.height, source.info.width
+    if writing.flux and scale > 1:
+        raise UsageError(
+            f"{source.info.name}: what is enlarged has display values, no flux; leave --flux out, or give another model"
+        )
+    height, width = scale * source.info.height, scale * source.info.width
     with reading_fits(source.info.name):
-        header, notes = _header(source, channels, provenance, writing.flux)
+        header, notes = _header(source, channels, provenance, writing.flux, scale)
         bits = header["BITPIX"]
         start = header.tostring().encode("ascii")
     dtype = np.dtype(">f8" if bits == -64 else ">f4")
@@ -100,7 +107,7 @@ def write_fits(
         plane_bytes = height * width * dtype.itemsize
         file.truncate(len(start) + -(-channels * plane_bytes // _BLOCK) * _BLOCK)
         for strip in strips:
-            planes = _planes(strip, source, channels, writing.flux, keeps_luminance)
+            planes = _planes(strip, source, channels, writing.flux, keeps_luminance, scale)
             rows = len(strip.pixels)
             bottom = len(start) + (height - strip.top - rows) * width * dtype.itemsize
             for channel in range(channels):
@@ -110,11 +117,14 @@ def write_fits(
     return notes
 
 
-def _planes(strip: Strip, source: OpenPicture, channels: int, flux: bool, keeps_luminance: bool) -> np.ndarray:
+def _planes(
+    strip: Strip, source: OpenPicture, channels: int, flux: bool, keeps_luminance: bool, scale: int
+) -> np.ndarray:
     """Return what is written for a strip: `rows w c`, NaN where the source is blank."""
     if not isinstance(source, FitsPicture):
         return strip.pixels
-    values = source.values(strip.top, len(strip.pixels))[..., None]
+    values = source.values(strip.top // scale, len(strip.pixels) // scale)[..., None]
+    values = values.repeat(scale, axis=0).repeat(scale, axis=1) if scale > 1 else values
     if not flux:
         return np.where(np.isnan(values), np.float32(np.nan), strip.pixels)
     linear = srgb_to_linear(strip.pixels.astype(np.float64))
@@ -125,7 +135,7 @@ def _planes(strip: Strip, source: OpenPicture, channels: int, flux: bool, keeps_
 
 
 def _header(
-    source: OpenPicture, channels: int, provenance: Provenance | None, flux: bool
+    source: OpenPicture, channels: int, provenance: Provenance | None, flux: bool, scale: int
 ) -> tuple[fits.Header, tuple[str, ...]]:
     """Return the header of the result, of astropy, and what is to be said about it."""
     from astropy.io import fits
@@ -139,11 +149,13 @@ def _header(
             there = "|".join(re.escape(card.keyword) for card in cards if card.keyword not in _COMMENTARY)
             cards += _kept(source.primary_header, rf"{_STORAGE}|{_OWN}|{_WORLD}|{there}", notes)
     header = fits.Header([("SIMPLE", True, "FITS 4.0"), ("BITPIX", _bits(source) if flux else -32)])
-    sides = (info.width, info.height, 3)[: 2 if channels == 1 else 3]
+    sides = (scale * info.width, scale * info.height, 3)[: 2 if channels == 1 else 3]
     header["NAXIS"] = len(sides)
     for axis, side in enumerate(sides, start=1):
         header[f"NAXIS{axis}"] = side
     header.extend(cards, update=False, bottom=True)
+    if scale > 1:
+        _enlarge_world(header, scale)
     if channels == 3:
         _add_third_axis(header)
     header[MARK] = ("FLUX" if flux else "DISPLAY", "what the planes hold")
@@ -200,6 +212,29 @@ def _valid(card: fits.Card) -> fits.Card:
             raise ValueError(card.image)
         seen.verify("exception")
     return seen
+
+
+def _enlarge_world(header: fits.Header, scale: int) -> None:
+    """Make the world coordinates those of pixels that are so many times smaller on either side.
+
+    A place p counted in pixels becomes (p - 1/2) scale + 1/2, so that the sky stays where it was in the picture.
+    """
+    for keyword in list(header):
+        value = header[keyword]
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            continue
+        if re.fullmatch("CRPIX[12][A-Z]?", keyword):
+            header[keyword] = (value - 0.5) * scale + 0.5
+        elif re.fullmatch(r"(CDELT[12]|CD\d_[12])[A-Z]?", keyword):
+            header[keyword] = value / scale
+        elif sip := re.fullmatch(r"(?:A|B|AP|BP)_(\d+)_(\d+)", keyword):
+            header[keyword] = value * float(scale) ** (1 - int(sip[1]) - int(sip[2]))
+        elif re.fullmatch("(A|B|AP|BP)_DMAX", keyword):
+            header[keyword] = value * scale
+    for version in {keyword[6:] for keyword in header if re.fullmatch("CTYPE1[A-Z]?", keyword)}:
+        if not any(re.fullmatch(rf"(CDELT\d|CD\d_\d){version}", keyword) for keyword in header):
+            for axis in (1, 2):  # it is 1 where a header does not say
+                header[f"CDELT{axis}{version}"] = 1 / scale
 
 
 def _add_third_axis(header: fits.Header) -> None:

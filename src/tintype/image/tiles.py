@@ -24,6 +24,11 @@ class Span:
     fade_out: tuple[int, int]
     """Where its weight falls from 1 to 0, as that of the next span grows."""
 
+    def enlarged(self, scale: int) -> Span:
+        """The same part of a line of so many times the places."""
+        fade_in, fade_out = ((scale * low, scale * high) for low, high in (self.fade_in, self.fade_out))
+        return Span(scale * self.start, scale * self.stop, fade_in, fade_out)
+
     def weights(self) -> np.ndarray:
         """Weight of each place, float32; those of all spans of a line add up to 1."""
         return _rise(self.start, self.stop, *self.fade_in) - _rise(self.start, self.stop, *self.fade_out)

@@ -13,7 +13,7 @@ from tintype.inference.memory import Cost, measure_cost
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.runtime import Runtime, freezable
 
-_PROBE_SIDE = 256  # of the smaller of two squares on which the cost is measured
+_PROBE_SIDE = 256  # of what comes out, of the smaller of two squares on which the cost is measured
 _ASSUMED_MAPS = 16  # of `filters` channels of float32, held at once at full size
 
 
@@ -27,10 +27,13 @@ class Network:
     @cached_property
     def cost(self) -> Cost:
         """What a run costs in memory; measured when it is first asked for."""
-        small = -(-_PROBE_SIDE // self.card.multiple_of) * self.card.multiple_of
+        scale, multiple = self.codec.scale, self.card.multiple_of
+        small = -(-_PROBE_SIDE // (scale * multiple)) * multiple
         channels, filters = self.codec.source_channels, self.card.recipe.generator.filters
         return measure_cost(
-            lambda side: self(np.zeros((side, side, channels), np.float32)), small, assumed=_ASSUMED_MAPS * 4 * filters
+            lambda side: self(np.zeros((side, side, channels), np.float32)),
+            small,
+            assumed=_ASSUMED_MAPS * 4 * filters * scale**2,
         )
 
     @cached_property
@@ -62,18 +65,18 @@ class Network:
             orientations: See `over_orientations`; default: what the recipe says.
 
         Returns:
-            Model space, `h/output_stride w/output_stride c`.
+            Model space, `h/output_stride w/output_stride c`; of `codec.scale` times that height and width.
 
         Raises:
             ModelFileError: The network fails, or gives something else than its card says.
         """
         height, width = source.shape[:2]
-        multiple, stride = self.card.multiple_of, self.card.output_stride
+        multiple, stride, scale = self.card.multiple_of, self.card.output_stride, self.codec.scale
         x = self.codec.encode_source(to_batch(source))
         x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
         orientations = orientations or self.card.recipe.inference.orientations
         output = over_orientations(self.runtime, x.astype(np.float32), orientations)
-        expected = (1, self.codec.target_channels, x.shape[2] // stride, x.shape[3] // stride)
+        expected = (1, self.codec.target_channels, *(side // stride * scale for side in x.shape[2:]))
         if output.shape != expected:
             raise ModelFileError(
                 f"the model gave an output of shape {output.shape} where its card promises {expected}; export it again"
@@ -82,7 +85,7 @@ class Network:
             raise ModelFileError(
                 "the model gave values that are not finite; its training diverged or the file is damaged"
             )
-        return to_picture(output)[: height // stride, : width // stride]
+        return to_picture(output)[: height // stride * scale, : width // stride * scale]
 
 
 def over_orientations(runtime: Runtime, x: np.ndarray, orientations: int) -> np.ndarray:

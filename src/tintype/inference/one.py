@@ -42,6 +42,7 @@ class Result:
     reason: str | None = None
     seconds: float = 0.0
     width: int | None = None
+    """Of the output, as the height is."""
     height: int | None = None
     bits: int | None = None
     """Of a sample of the output."""
@@ -111,7 +112,7 @@ def translate_file(
         return _kept(job)
     try:
         picture = open_picture(job.input, options.reading)
-        with turns.of(picture.info.width * picture.info.height):
+        with turns.of(picture.info.width * picture.info.height * translator.codec.scale**2):
             notes: tuple[str, ...] = ()
             make_folder(job.output.parent)
             if job.output in missing:
@@ -131,11 +132,10 @@ def translate_file(
         what = " ".join(str(error).split())[:200]
         reason = f"{job.input}: {type(error).__name__}: {what}; that is a defect of Tintype, please report it"
     else:
-        seconds, info = time.monotonic() - start, picture.info
+        seconds, info, scale = time.monotonic() - start, picture.info, translator.codec.scale
         warnings = tuple(dict.fromkeys(notes if job.warning is None else (job.warning, *notes)))
-        return Result(
-            job.input, job.output, "done", None, seconds, info.width, info.height, bits, format_of(job.output), warnings
-        )
+        size = scale * info.width, scale * info.height
+        return Result(job.input, job.output, "done", None, seconds, *size, bits, format_of(job.output), warnings)
     return Result(job.input, job.output, "failed", reason, time.monotonic() - start)
 
 
@@ -160,6 +160,7 @@ def write_translation(
             provenance=options.provenance or translator.mark(options.strength),
             writing=options.writing,
             keeps_luminance=translation.keeps_luminance,
+            scale=translation.scale,
         )
     return *picture.info.notes, *translation.notes, *notes
 

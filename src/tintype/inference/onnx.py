@@ -46,8 +46,8 @@ def export_onnx(
         module: The network, on any device; it is exported in evaluation mode and left in the mode it was in.
         card: Stored in the file's metadata.
         path: Replaced only by a file that has been checked.
-        size: Side in pixels of the first picture to compare a generator with torch on; default: the recipe's
-            `data.size`.
+        size: Side in pixels of the first picture to compare a generator with torch on; default: that of a
+            training crop.
         limit: Largest difference from torch that is let through, in model space.
 
     Raises:
@@ -107,7 +107,7 @@ class _Form:
 
 def _generator_form(card: ModelCard, size: int | None) -> _Form:
     multiple, channels = card.multiple_of, build_codec(card.recipe, card.direction).source_channels
-    side = -(-(size or card.recipe.data.size) // multiple) * multiple
+    side = -(-(size or card.recipe.data.size // card.recipe.enlargement) // multiple) * multiple
     return _Form(
         # Sides of which no level is 1 long: the exporter takes sizes of 0 and 1 for constants.
         example=(2, channels, 2 * multiple, 3 * multiple),

@@ -59,6 +59,8 @@ def check_options(options: TranslateOptions, card: ModelCard, uncertainty: bool 
     ):
         if given:
             raise UsageError(f"{option} has no meaning for this model, which does not predict chroma; leave it out")
+    if uncertainty and codec.scale > 1:
+        raise UsageError("--uncertainty has no meaning for this model, which enlarges pictures; leave it out")
     if uncertainty and codec.target_channels == 1:
         raise UsageError("--uncertainty has no meaning for this model, which makes grey pictures; leave it out")
     if sizing.statistics == "whole" and card.tiling != "approximate":

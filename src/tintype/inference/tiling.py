@@ -17,6 +17,7 @@ from tintype.errors import OutOfMemoryError, UsageError
 from tintype.image.array_picture import gathered
 from tintype.image.codec import on_picture
 from tintype.image.picture import OpenPicture, PictureInfo, Strip, strip_rows
+from tintype.image.resize import Resizing
 from tintype.image.tiles import Span, lay_spans
 from tintype.inference.memory import budget, in_words, is_out_of_memory
 from tintype.inference.modelfile import ModelCard
@@ -25,7 +26,9 @@ from tintype.inference.sizing import Sizing
 from tintype.inference.translation import Tally, has_colour
 
 COMFORTABLE_PX = 2**20
-"""Pixels up to which a picture is tried whole without measuring what the network costs."""
+"""Pixels of the result up to which a picture is tried whole without measuring what the network costs."""
+_BICUBIC_ROWS = 2
+"""That bicubic enlarging looks at beyond a row; wherever a band is handed out, as many are held around it."""
 SMALLEST_SIDE = 64
 """Of tiles: smaller ones show the network nothing of a picture."""
 
@@ -50,7 +53,10 @@ def translated_strips(network: Network, picture: OpenPicture, settings: Sizing, 
             tally.coloured |= codec.colourises and has_colour(strip.pixels)
             yield Strip(strip.top, on_picture(codec.source_from, strip.pixels), strip.alpha)
 
-    return _tiled(sources(), info.height, info.width, card, side, run)
+    strips = _tiled(sources(), info.height, info.width, card, side, run)
+    if codec.scale == 1 or info.channels == 3:
+        return strips
+    return (Strip(strip.top, on_picture(codec.grey_of, strip.pixels), strip.alpha) for strip in strips)
 
 
 def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tally) -> int:
@@ -61,7 +67,7 @@ def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tall
         UsageError: The side that is asked for is too small, or the network cannot work in tiles.
     """
     card = network.card
-    height, width = _padded(info.height, card), _padded(info.width, card)
+    height, width, scale = _padded(info.height, card), _padded(info.width, card), network.codec.scale
     longest, smallest = max(height, width), smallest_side(card)
     if settings.tile is not None:
         if settings.tile < smallest:
@@ -70,14 +76,14 @@ def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tall
         if side < longest and card.tiling == "forbidden":
             raise UsageError("this model cannot work in tiles; leave their size out")
         return side
-    if settings.memory is None and height * width <= COMFORTABLE_PX:
+    if settings.memory is None and height * width * scale**2 <= COMFORTABLE_PX:
         return longest
     room = budget(settings.memory)
 
     def needed(side: int) -> float:
         rows, columns = min(side, height), min(side, width)
         # the band of the source, its tile in model space, the band of the result and what it hands to the next
-        buffers = 4 * width * rows * (2 * network.codec.source_channels + 3 * network.codec.target_channels)
+        buffers = 4 * width * rows * (2 * network.codec.source_channels + 3 * network.codec.target_channels * scale**2)
         return network.cost.of(rows * columns) + buffers
 
     if needed(longest) <= room:
@@ -111,7 +117,7 @@ class _Run:
         self._network, self._side, self._tally, self._info, self._frozen = network, side, tally, info, frozen
 
     def __call__(self, source: np.ndarray) -> np.ndarray:
-        """Display space in and out, `h w c`; sides are multiples of `multiple_of`."""
+        """Display space in and out, `h w c`, enlarged; sides of the source are multiples of `multiple_of`."""
         codec, card = self._network.codec, self._network.card
         longest = max(source.shape[:2])
         if longest <= self._side:
@@ -122,7 +128,8 @@ class _Run:
                     raise
                 self._halve(longest, error)
         height, width = source.shape[:2]
-        return gathered(_tiled(iter([Strip(0, source)]), height, width, card, self._side, self), height)
+        strips = _tiled(iter([Strip(0, source)]), height, width, card, self._side, self)
+        return gathered(strips, height * codec.scale)
 
     def _halve(self, side: int, error: Exception) -> None:
         card = self._network.card
@@ -145,36 +152,39 @@ def _tiled(
     side: int,
     run: Callable[[np.ndarray], np.ndarray],
 ) -> Iterator[Strip]:
-    """The picture in tiles of `side`, one band of them in memory at a time."""
+    """The picture in tiles of `side`, one band of them in memory at a time; places are those of the source."""
+    scale = card.recipe.enlargement
     columns = spans_of(width, side, card)
-    weights = [column.weights()[:, None] for column in columns]
-    band = _Band(sources, height, width, card.multiple_of)
+    weights = [column.enlarged(scale).weights()[:, None] for column in columns]
+    band = _Band(sources, height, width, card.multiple_of, scale)
     done, carried = 0, np.empty((0, 0, 0), np.float32)  # of the last band, from `done` on
     for row in spans_of(height, side, card):
         source, made = band.rows(row.start, row.stop), None
         for column, weight in zip(columns, weights, strict=True):
             result = run(source[:, column.start : column.stop])
             if made is None:
-                made = np.zeros((row.stop - row.start, columns[-1].stop, result.shape[2]), np.float32)
-            made[:, column.start : column.stop] += result * weight
+                sides = (scale * (row.stop - row.start), scale * columns[-1].stop, result.shape[2])
+                made = np.zeros(sides, np.float32)
+            made[:, scale * column.start : scale * column.stop] += result * weight
         assert made is not None
-        made *= row.weights()[:, None, None]
+        made *= row.enlarged(scale).weights()[:, None, None]
         if carried.size:
-            made[done - row.start :][: len(carried)] += carried
+            made[scale * (done - row.start) :][: len(carried)] += carried
         until = min(row.fade_out[0], height)
-        rows = strip_rows(width)
+        rows = max(1, strip_rows(scale * width) // scale)
         for top in range(done, until, rows):
             stop = min(top + rows, until)
-            yield Strip(top, made[top - row.start : stop - row.start, :width], band.alpha(top, stop))
-        done, carried = until, made[until - row.start :].copy()
+            pixels = made[scale * (top - row.start) : scale * (stop - row.start), : scale * width]
+            yield Strip(scale * top, pixels, band.alpha(top, stop))
+        done, carried = until, made[scale * (until - row.start) :].copy()
 
 
 @final
 class _Band:
     """The rows of a stream that a row of tiles sees, padded by reflection at the right and the bottom."""
 
-    def __init__(self, strips: Iterator[Strip], height: int, width: int, multiple: int) -> None:
-        self._strips, self._height = strips, height
+    def __init__(self, strips: Iterator[Strip], height: int, width: int, multiple: int, scale: int) -> None:
+        self._strips, self._height, self._scale = strips, height, scale
         self._below = ((0, -height % multiple), (0, 0), (0, 0))
         self._beside = ((0, 0), (0, -width % multiple), (0, 0))
         self._held: list[Strip] = []
@@ -192,7 +202,19 @@ class _Band:
         return pixels[start - top : stop - top]
 
     def alpha(self, start: int, stop: int) -> np.ndarray | None:
-        """Alpha of rows that are held."""
+        """Alpha of rows that are held, enlarged as the picture is."""
+        if self._scale == 1:
+            return self._alpha(start, stop)
+        first = max(start - _BICUBIC_ROWS, self._held[0].top)
+        around = self._alpha(first, stop + _BICUBIC_ROWS)
+        if around is None:
+            return None
+        rows, columns = around.shape
+        larger = Resizing(around[..., None], self._scale * rows, self._scale * columns, "cubic")
+        made = larger.rows(self._scale * (start - first), self._scale * (stop - first))
+        return np.clip(made[..., 0], 0, 1)
+
+    def _alpha(self, start: int, stop: int) -> np.ndarray | None:
         parts = [
             strip.alpha[max(0, start - strip.top) : stop - strip.top]
             for strip in self._held

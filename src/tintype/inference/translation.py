@@ -44,6 +44,7 @@ class Translation:
     Attributes:
         channels: Of the result: 1 grey, 3 colour.
         keeps_luminance: The result has the L* of its source.
+        scale: Times that the result is larger than its source, in width and in height.
     """
 
     def __init__(
@@ -54,13 +55,14 @@ class Translation:
         channels: Literal[1, 3],
         keeps_luminance: bool,
         notes: tuple[str, ...] = (),
+        scale: int = 1,
     ) -> None:
-        self.channels, self.keeps_luminance = channels, keeps_luminance
+        self.channels, self.keeps_luminance, self.scale = channels, keeps_luminance, scale
         self._info, self._make, self._notes = info, make, notes
         self._tally = Tally()
 
     def strips(self) -> Iterator[Strip]:
-        """The result from top to bottom, with the alpha of the source; each call starts anew.
+        """The result from top to bottom, with the alpha of the source, enlarged as it is; each call starts anew.
 
         Raises:
             ImageError: The source is damaged or cut short.
@@ -72,7 +74,7 @@ class Translation:
 
     def pixels(self) -> np.ndarray:
         """The whole result, `h w channels` float32 in [0, 1]."""
-        return gathered(self.strips(), self._info.height)
+        return gathered(self.strips(), self.scale * self._info.height)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
 from tintype.image.picture import OpenPicture, strip_rows
 from tintype.image.provenance import Provenance
+from tintype.image.resize import resize
 from tintype.inference.colourise import EDGES, Chroma, coloured_strips, memory_note
 from tintype.inference.mark import mark_of
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
@@ -67,8 +68,9 @@ class Prediction:
         return Translation(
             self._picture.info,
             lambda tally: translated_strips(self._network, self._picture, self._settings, tally),
-            channels=1 if codec.target_channels == 1 else 3,
+            channels=1 if codec.target_channels == 1 or (codec.scale > 1 and self._picture.info.channels == 1) else 3,
             keeps_luminance=False,
+            scale=codec.scale,
         )
 
     def render(self, strength: float = 1.0) -> np.ndarray:
@@ -142,7 +144,9 @@ class Translator:
     def __call__(
         self, image: np.ndarray | DecodedImage | str | Path, *, strength: float = 1.0
     ) -> np.ndarray | DecodedImage:
-        """Translate one picture; its size, depth, alpha, extras and path are kept, and a decoded one carries its mark.
+        """Translate one picture; its depth, alpha, extras and path are kept, and a decoded one carries its mark.
+
+        Its size is kept too, unless the model enlarges; then alpha is enlarged with it, and a grey picture stays grey.
 
         Args:
             image: A file; a decoded picture; or an sRGB array `h w`, `h w 1` or `h w 3` of uint8, uint16, or float in
@@ -151,7 +155,7 @@ class Translator:
 
         Returns:
             A decoded picture for a file or decoded picture; an array `h w 3` of the same type for an array (`h w 1`
-            from models that make grey pictures).
+            from models that make grey pictures, and of a grey one from models that enlarge).
 
         Raises:
             ImageError: The file cannot be read, or values are not finite or out of range.
@@ -163,7 +167,11 @@ class Translator:
             image = read_image(image)
         result = self.translate(ArrayPicture(image), strength=strength).pixels()
         if isinstance(image, DecodedImage):
-            return dataclasses.replace(image, pixels=result, provenance=self.mark(strength))
+            alpha = image.alpha
+            if self.codec.scale > 1 and alpha is not None:
+                height, width = result.shape[:2]
+                alpha = np.clip(resize(alpha[..., None], height, width, "cubic")[..., 0], 0, 1)
+            return dataclasses.replace(image, pixels=result, alpha=alpha, provenance=self.mark(strength))
         if image.dtype.kind == "u":
             result *= np.iinfo(image.dtype).max
             return np.rint(result, out=result).astype(image.dtype)

@@ -52,6 +52,8 @@ def uncertainty(
         UsageError: The model makes grey pictures, or there are too few passes.
     """
     codec = translator.codec
+    if codec.scale > 1:
+        raise UsageError("this model enlarges pictures, of which no colour is uncertain")
     if codec.target_channels == 1:
         raise UsageError("this model makes grey pictures, of which no colour is uncertain")
     if passes < 2:

@@ -16,6 +16,7 @@ from tintype.recipe.schema import Grey
 
 _LEVELS = 101
 NEAREST = "nearest training picture"
+BICUBIC = "bicubic"
 
 Chroma = tuple[float, float]
 
@@ -112,6 +113,19 @@ def translation_baselines(
     if nearest is not None:
         outputs[NEAREST] = _fitted(nearest, source)
     return outputs
+
+
+def enlarging_baselines(source: np.ndarray, scale: int) -> dict[str, np.ndarray]:
+    """What enlarging without learning makes of a picture `h w c` in [0, 1].
+
+    Returns:
+        Pictures `h*scale w*scale c` in [0, 1] by name: "bicubic" (Keys 1981, a = -1/2) and "nearest pixel".
+    """
+    height, width = scale * source.shape[0], scale * source.shape[1]
+    return {
+        BICUBIC: np.clip(resize(source, height, width, "cubic"), 0, 1),
+        "nearest pixel": source.repeat(scale, axis=0).repeat(scale, axis=1),
+    }
 
 
 def _fitted(picture: np.ndarray, source: np.ndarray) -> np.ndarray:

@@ -70,11 +70,15 @@ class ClassifierFeatures:
         return small[top : top + self._size, left : left + self._size].clip(0, 1)
 
 
+def caltech101_weights() -> bytes:
+    """The content of the shipped file, an ONNX graph."""
+    return (resources.files("tintype.metrics") / "weights" / _WEIGHTS).read_bytes()
+
+
 @cache
 def open_caltech101() -> ClassifierFeatures:
     """The network that comes with Tintype; opened once."""
-    weights = (resources.files("tintype.metrics") / "weights" / _WEIGHTS).read_bytes()
-    return ClassifierFeatures(weights, _WEIGHTS.removesuffix(".onnx"))
+    return ClassifierFeatures(caltech101_weights(), _WEIGHTS.removesuffix(".onnx"))
 
 
 def _session(weights: bytes) -> InferenceSession:

@@ -6,7 +6,7 @@ with the layers numbered as in torchvision's files; the weights of the channels 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import numpy as np
@@ -117,9 +117,14 @@ def alexnet_layers() -> nn.Sequential:
 
 def vgg16_layers() -> nn.Sequential:
     """VGG16 from the picture to its thirteenth convolution."""
+    return vgg_layers((2, 2, 3, 3, 3))
+
+
+def vgg_layers(counts: Sequence[int]) -> nn.Sequential:
+    """A VGG of so many convolutions in each of its five stages, from the picture to the last of them."""
     layers: list[nn.Module] = []
     inputs = 3
-    for stage, (channels, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
+    for stage, (channels, count) in enumerate(zip((64, 128, 256, 512, 512), counts, strict=True)):
         if stage:
             layers.append(nn.MaxPool2d(2))
         for _ in range(count):

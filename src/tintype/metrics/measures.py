@@ -10,6 +10,7 @@ import numpy as np
 
 from tintype.errors import UsageError
 from tintype.metrics.fidelity import MS_SSIM_SIDE, ms_ssim
+from tintype.metrics.luma import luma_measures, luma_protocol
 
 if TYPE_CHECKING:
     from tintype.metrics.lpips import Lpips
@@ -30,19 +31,25 @@ class Measures:
     notes: tuple[str, ...] = ()
 
 
-def further_measures(size: int, *, multiscale: bool | None = None, lpips: Lpips | None = None) -> Measures:
+def further_measures(
+    size: int, *, multiscale: bool | None = None, lpips: Lpips | None = None, scale: int = 1
+) -> Measures:
     """What is measured beside the figures that every evaluation has.
 
     Args:
         size: Side in pixels of the scored pictures.
         multiscale: Whether MS-SSIM is wanted; default: wherever the size allows it.
         lpips: Opened by whoever wants it.
+        scale: Times that the task enlarges pictures; where it does, PSNR and SSIM of Y come first.
 
     Raises:
-        UsageError: The pictures are too small for LPIPS.
+        UsageError: The pictures are too small for LPIPS, or for what is cut off them for Y.
     """
     by_name: dict[str, Measure] = {}
     protocol, notes = {}, []
+    if scale > 1:
+        by_name |= luma_measures(scale, size)
+        protocol["luma"] = luma_protocol(scale)
     if size >= MS_SSIM_SIDE and multiscale is not False:
         by_name["MS-SSIM"] = ms_ssim
     elif multiscale:

@@ -21,6 +21,8 @@ COMPARED = (
     "size",
     "crop",
     "resize_kernel",
+    "scale",
+    "reduction",
     "grey",
     "direction",
     "split",
@@ -34,8 +36,8 @@ COMPARED = (
 )
 """Entries of `Scores.protocol` that must agree before figures may be compared."""
 
-NETWORKS = ("features", "lpips")
-"""Entries that say what single figures were measured with; they must agree where both scores have the figure."""
+NETWORKS = ("features", "lpips", "luma")
+"""Entries that say what single figures were measured with or on; they must agree where both scores have the figure."""
 
 FACTOR_ON_PREDICTED = "factor on the predicted chroma"
 FACTOR_ON_REDRAWN = "factor on the chroma of the redrawn picture, whose luminance stays"

@@ -11,6 +11,7 @@ import numpy as np
 from tintype import __version__
 from tintype.metrics.fidelity import PSNR_CAP
 from tintype.metrics.interval import Interval, bootstrap_interval
+from tintype.metrics.luma import PSNR_Y
 from tintype.metrics.realism import RealismBy, judge_realism
 from tintype.metrics.scores import (
     Comparison,
@@ -23,7 +24,7 @@ from tintype.metrics.scores import (
     Scores,
     digest_of,
 )
-from tintype.metrics.verdict import outcome, realism_verdict, verdict
+from tintype.metrics.verdict import luma_sentence, outcome, realism_verdict, verdict
 
 COLOURED_THRESHOLD = 2.0
 """Mean Lab chroma from which the truth of a picture counts as coloured."""
@@ -108,6 +109,9 @@ def summarise(
     against_runs = tuple(compare(name, run) for run in contenders.runs for name in contenders.models if counted)
     folds = max(map(len, contenders.models.values()))
     sentences = [verdict(comparisons, len(counted), colourises, against_runs, folds)]
+    if counted and PSNR_Y in primary(counted[0]).more:
+        on_luma = [primary(p).more[PSNR_Y] - p.figures[contenders.reference].more[PSNR_Y] for p in counted]
+        sentences.append(luma_sentence(interval(on_luma), contenders.reference))
     found = None if realism is None else _realism(judged, contenders, realism)
     if found is not None:
         sentences.append(realism_verdict(found, folds))

@@ -51,6 +51,11 @@ def verdict(
     return f"{sentence[0].upper()}{sentence[1:]}."
 
 
+def luma_sentence(difference: Interval, reference: str) -> str:
+    """By how much the PSNR of Y lies above that of the reference, or below."""
+    return f"PSNR of Y, model minus {reference}: {_decibels(difference)}."
+
+
 def realism_verdict(realism: Realism, folds: int = 1) -> str:
     """Where the pictures look more real than those of doing nothing, and a warning where they do not."""
     digits = kid_digits(realism)

@@ -11,19 +11,30 @@ from tintype.networks.classifier import Classifier
 from tintype.networks.dense import DenseGan
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
+from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["Classifier", "DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = [
+    "Classifier",
+    "DenseGan",
+    "PatchGan",
+    "PixelGan",
+    "ResNet",
+    "SrResNet",
+    "UNet",
+    "build_discriminator",
+    "build_generator",
+]
 
 
-def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | Classifier:
+def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | SrResNet | Classifier:
     """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`.
 
     In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits.
     """
     codec, spec = build_codec(recipe, direction), recipe.generator
-    network: UNet | ResNet | Classifier
+    network: UNet | ResNet | SrResNet | Classifier
     match spec.kind:
         case "unet":
             network = UNet(
@@ -47,6 +58,19 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 dropout=spec.dropout,
                 upsample=spec.upsample,
             )
+        case "srresnet":
+            network = SrResNet(
+                codec.source_channels,
+                codec.target_channels,
+                scale=recipe.enlargement,
+                filters=spec.filters,
+                blocks=spec.blocks,
+                norm=spec.norm,
+                activation=spec.activation,
+                end_kernel=spec.end_kernel,
+                upsample=spec.upsample,
+                skip=spec.skip,
+            )
         case "classifier":
             network = Classifier(
                 codec.source_channels,
@@ -61,6 +85,8 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
     initialise(network, spec.init)
     if isinstance(network, Classifier):
         return network
+    if isinstance(network, SrResNet):
+        network.begin_evenly()
     network.recompute = recipe.training.recompute
     if recipe.inference.batch_statistics and spec.norm == "batch":
         forget_statistics(network)

@@ -181,6 +181,7 @@ def _explain(error: ErrorDetails) -> str:
     """One line for one pydantic error: the dotted field, what came, what was needed."""
     kinds = {"colour", "folders", "side_by_side", "unpaired", "rgb", "gray", "lab", "unet", "resnet"}
     kinds |= {"patchgan", "pixel", "dense", "pix2pix", "regression", "cyclegan", "labelled", "classifier"}
+    kinds |= {"enlarge", "srresnet"}
     path = [str(part) for part in error["loc"] if str(part) not in kinds]
     field = ".".join(path)
     value = error.get("input")

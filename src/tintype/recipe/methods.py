@@ -28,24 +28,40 @@ class Pix2PixSpec(Section):
         1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
     )
     lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error in model space.")
+    lambda_l2: float = Field(0.0, ge=0, description="Weight of the mean squared error in model space.")
+    lambda_perceptual: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of how far features of the output lie from those of the target, relative to these (Johnson "
+        "et al. 2016). Needs a target in colour.",
+    )
+    perceptual: str = Field(
+        "caltech101",
+        description="Whose features: caltech101, the classifier that comes with Tintype, or a file of torch with the "
+        "weights of VGG16 or VGG19 as torchvision names them.",
+    )
+    conditional: bool = Field(True, description="The discriminator sees the source beside the target.")
     lambda_discriminator: float = Field(
         0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
     )
     vividness: float = Field(0.0, ge=0, le=1000, description=VIVIDNESS)
     l1_steps: int = Field(
-        0, ge=0, description="Steps at the start with L1 alone, before the discriminator and its term join."
+        0,
+        ge=0,
+        description="Steps at the start with L1 (and L2) alone, before the discriminator, its term and the perceptual "
+        "one join.",
     )
     l1_epochs: float = Field(0.0, ge=0, description="The same in passes over the training pictures; give one of them.")
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
-        if self.lambda_adversarial == 0 and self.lambda_l1 == 0:
+        if not any((self.lambda_adversarial, self.lambda_l1, self.lambda_l2, self.lambda_perceptual)):
             raise ValueError(
                 "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
             )
         if self.l1_steps and self.l1_epochs:
             raise ValueError("give the stage of L1 alone as l1_steps or as l1_epochs, one of the two")
-        if self.begins_with_l1 and self.lambda_l1 == 0:
+        if self.begins_with_l1 and self.lambda_l1 == self.lambda_l2 == 0:
             raise ValueError("lambda_l1 is 0: the stage of L1 alone would have nothing to learn from")
         return self
 

@@ -15,8 +15,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tintype.recipe.data import DataSpec, Direction
+from tintype.recipe.enlarging import EnlargeCodec
 from tintype.recipe.methods import MethodSpec, Pix2PixSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, PatchGanSpec, UNetSpec
+from tintype.recipe.rules_sr import check_enlarging, check_perceptual
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
@@ -54,7 +56,7 @@ class LabCodec(Section):
     )
 
 
-CodecSpec = Annotated[RgbCodec | GrayCodec | LabCodec, Field(discriminator="kind")]
+CodecSpec = Annotated[RgbCodec | GrayCodec | LabCodec | EnlargeCodec, Field(discriminator="kind")]
 
 
 # --- optimiser, training, evaluation ---------------------------------------------------------------------------------
@@ -194,6 +196,8 @@ class Recipe(Section):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
+        check_enlarging(self)
+        check_perceptual(self)
         stride, generator = self.output_stride, self.generator
         if self.data.size % self.generator_multiple:
             raise ValueError(
@@ -305,6 +309,11 @@ class Recipe(Section):
     def output_stride(self) -> int:
         """Input pixels for each output pixel of the generator."""
         return max(1, self.data.size // self.codec_chroma_size)
+
+    @property
+    def enlargement(self) -> int:
+        """Output pixels for each input pixel of the generator, in width and in height."""
+        return self.codec.scale if self.codec.kind == "enlarge" else 1
 
     @property
     def digest(self) -> str:

@@ -27,7 +27,8 @@ def progress_line(results: Results, name: str, total: int, *, failure: str = "",
     if row.validation is not None:
         parts.append(f"validation {results.score} {row.validation:.2f}")
     if row.scores.get("psnr") is not None:
-        copy = row.scores.get("grey_copy_psnr", row.scores.get("identity_psnr"))
+        known = (row.scores.get(f"{name}_psnr") for name in ("grey_copy", "identity", "bicubic"))
+        copy = next((value for value in known if value is not None), None)
         beside = "" if copy is None else f" (doing nothing: {copy:.2f})"
         parts.append(f"test PSNR {row.scores['psnr']:.2f}{beside}")
     if row.seconds is not None:

@@ -21,6 +21,7 @@ _COLUMNS = {
     "psnr": ("test PSNR, dB", 2),
     "grey_copy_psnr": ("grey copy, dB", 2),
     "identity_psnr": ("identity, dB", 2),
+    "bicubic_psnr": ("bicubic, dB", 2),
     "cycle_psnr": ("there and back, dB", 2),
     "gain": ("gain, dB", 2),
     "ssim": ("SSIM", 3),

@@ -217,7 +217,7 @@ def read_scores(folder: Path, recipe: Recipe) -> dict[str, Any]:
         scores = {name: model[name]["mean"] for name in ("psnr", "gain", "ssim", "ciede2000")}
         scores["colourfulness_ratio"] = model["colourfulness_ratio"]
         for row in rows[1:]:
-            if row["name"] in ("grey copy", "identity"):
+            if row["name"] in ("grey copy", "identity", "bicubic"):
                 scores[f"{row['name'].replace(' ', '_')}_psnr"] = row["psnr"]["mean"]
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return {}

@@ -170,6 +170,6 @@ def combined_digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(parts)).encode()).hexdigest()[:16]
 
 
-def _task(translator: Translator) -> tuple[bool, bool, bool]:
+def _task(translator: Translator) -> tuple[bool, bool, bool, int]:
     codec = translator.codec
-    return codec.colourises, codec.turns_grey, codec.target_channels == 1
+    return codec.colourises, codec.turns_grey, codec.target_channels == 1, codec.scale

@@ -60,7 +60,9 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
         return
     size = recipe.evaluation.size or recipe.data.size
-    beside = Beside(data, realism=open_realism(DEFAULT_FEATURES), measures=further_measures(size))
+    beside = Beside(
+        data, realism=open_realism(DEFAULT_FEATURES), measures=further_measures(size, scale=recipe.enlargement)
+    )
     for direction, suffix, card, state in made:
         model = Translator(run.model(suffix, "onnx"))
         back = Translator(run.model(f"_{BACK[direction]}", "onnx")) if suffix else None

@@ -101,7 +101,8 @@ class PairedPreview:
             return []
         translator = _translator(self.recipe, networks[""], "ab", step, self.device)
         rows = [[pair.source, translator.predict(pair.source).render(), pair.target] for pair in self._samples]
-        return [_write(self.run, f"step-{step:06d}.png", rows, ["source", f"step {step:,}", "truth"])]
+        labels = [source_label(self.recipe.enlargement), f"step {step:,}", "truth"]
+        return [_write(self.run, f"step-{step:06d}.png", rows, labels)]
 
 
 class TwoWayPreview:
@@ -217,6 +218,11 @@ def _judged(recipe: Recipe, pairs: list[Pair]) -> list[Pair]:
     if not build_codec(recipe).colourises:
         return pairs
     return [pair for pair in pairs if mean_chroma(pair.target) >= COLOURED_THRESHOLD] or pairs
+
+
+def source_label(scale: int) -> str:
+    """What stands above a source in a panel, which brings all pictures to one size."""
+    return "source" if scale == 1 else f"source, {scale} times bicubic"
 
 
 def _write(run: RunDir, name: str, rows: list[list[np.ndarray]], labels: list[str]) -> str:

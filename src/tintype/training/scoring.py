@@ -22,6 +22,7 @@ from tintype.inference.translator import Translator
 from tintype.metrics.measures import Measures
 from tintype.recipe.schema import Direction
 from tintype.training.held_out import combined_digest
+from tintype.training.preview import source_label
 from tintype.training.rundir import RunDir
 
 _NEAREST_PICTURES = 5000
@@ -134,11 +135,13 @@ def score_folds(
 
 
 def _protocol(sets: Sequence[PictureSet], part: str, size: int, name: str) -> dict[str, Any]:
-    digests = [data.split.digest for data in sets]
+    digests, scale = [data.split.digest for data in sets], sets[0].recipe.enlargement
+    enlarging = {"scale": scale, "reduction": "bicubic, antialiased, 8 bits"} if scale > 1 else {}
     return {
         "size": size,
         "crop": "centre",
         "resize_kernel": "lanczos3",
+        **enlarging,
         "split": name,
         "split_digest": digests[0] if len(digests) == 1 else combined_digest(digests),
         "pictures_digest": combined_digest(content for data in sets for content in data.hashes(part)),
@@ -148,7 +151,7 @@ def _protocol(sets: Sequence[PictureSet], part: str, size: int, name: str) -> di
 
 def _nearest(model: Translator, data: PictureSet | None, size: int) -> NearestPicture | None:
     """Finds training pictures of a set; None where there is none, or nothing to look for in it."""
-    if data is None or not (data.has_pairs and data.split.train):
+    if data is None or not (data.has_pairs and data.split.train) or model.codec.scale > 1:
         return None
     direction, names = model.card.direction, []
 
@@ -192,7 +195,7 @@ def draw_panels(
     for number, choice in enumerate(choices, start=1):
         source, *truth = shown[choice["name"]]
         made = model.predict(source).render()
-        row, labels = [source, made], ["source", "generated"]
+        row, labels = [source, made], [source_label(model.codec.scale), "generated"]
         if back is not None:
             row, labels = [*row, back.predict(made).render()], [*labels, "and back"]
         file = run.panels / f"{prefix}{number:02d}-{Path(choice['name']).stem[:_LONGEST_STEM]}.png"
