@@ -37,12 +37,11 @@ GENERATORS = {
 }
 ENLARGING = {
     "srresnet, none, shuffle": (4, "filters: 2, blocks: 2"),
-    "srresnet, batch, shuffle, no skip": (
+    "srresnet, batch, resize, no skip": (
         2,
-        "filters: 2, blocks: 1, norm: batch, activation: prelu, end_kernel: 9, skip: none",
+        "filters: 2, blocks: 1, norm: batch, activation: prelu, end_kernel: 9, upsample: resize, skip: none",
     ),
-    "srresnet, instance, resize": (2, "filters: 2, blocks: 1, norm: instance, upsample: resize"),
-    "srresnet, none, direct": (3, "filters: 2, blocks: 1, upsample: direct"),
+    "srresnet, instance, direct": (3, "filters: 2, blocks: 1, norm: instance, upsample: direct"),
 }
 """Times that a generator enlarges, and its settings."""
 ENLARGING_PARTS = {

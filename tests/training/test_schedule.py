@@ -56,6 +56,7 @@ def test_panels_can_be_asked_for_by_step_and_by_epoch() -> None:
         (["method.kind=regression"], "method.kind=regression has no discriminator"),
         (["generator.levels=2"], "generator.dropout has no effect"),
         (["inference.batch_statistics=true", "generator.norm=instance"], "inference.batch_statistics has no effect"),
+        (["method.perceptual=vgg19.pth"], "method.perceptual has no effect: method.lambda_perceptual is 0"),
     ],
 )
 def test_a_setting_of_the_networks_without_effect_is_said(overrides: list[str], said: str) -> None:

@@ -18,8 +18,7 @@ from tintype.metrics.classifier import caltech101_weights
 from tintype.metrics.lpips import vgg_layers
 from tintype.metrics.tensors import load_state, read_state
 from tintype.networks import Classifier
-
-CALTECH101 = "caltech101"
+from tintype.recipe.methods import CALTECH101
 
 _TINY = 1e-6
 _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)

@@ -8,6 +8,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from tintype.recipe.section import Section
 
+CALTECH101 = "caltech101"
+"""The network of a perceptual term that comes with Tintype."""
+
 Adversarial = Literal["vanilla", "lsgan", "hinge"]
 
 INIT_FROM = "Run folder or .safetensors file whose weights the generators start with."
@@ -36,7 +39,7 @@ class Pix2PixSpec(Section):
         "et al. 2016). Needs a target in colour.",
     )
     perceptual: str = Field(
-        "caltech101",
+        CALTECH101,
         description="Whose features: caltech101, the classifier that comes with Tintype, or a file of torch with the "
         "weights of VGG16 or VGG19 as torchvision names them.",
     )

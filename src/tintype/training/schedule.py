@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from tintype.recipe.methods import CALTECH101
 from tintype.recipe.schema import Recipe
 
 
@@ -47,8 +48,10 @@ def idle_settings(recipe: Recipe) -> list[str]:
         notes.append("method.kind=regression has no discriminator: the section's settings have no effect")
     elif method.lambda_adversarial == 0:
         notes.append("method.lambda_adversarial is 0: there is no discriminator, and its settings have no effect")
-        if method.kind == "pix2pix" and method.begins_with_l1:
+        if method.kind == "pix2pix" and method.begins_with_l1 and method.lambda_perceptual == 0:
             notes.append("method.l1_steps and l1_epochs have no effect: all of the run is L1 alone")
+    if method.kind == "pix2pix" and method.lambda_perceptual == 0 and method.perceptual != CALTECH101:
+        notes.append("method.perceptual has no effect: method.lambda_perceptual is 0")
     if generator.kind == "unet" and generator.levels == 2 and generator.dropout > 0:
         notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
     if recipe.inference.batch_statistics and generator.norm != "batch":
