@@ -6,9 +6,9 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.losses import fake_loss, generator_loss, gradient_penalty, l1_loss, real_loss
+from tintype.losses import fake_loss, generator_loss, gradient_penalty, l1_loss, real_loss, right_share
 
-KINDS = ("vanilla", "lsgan", "hinge")
+KINDS = ("vanilla", "lsgan", "hinge", "margin")
 
 
 def test_without_vividness_the_absolute_error_counts_all_pixels_alike() -> None:
@@ -55,6 +55,15 @@ def test_hinge_is_zero_beyond_the_margin_and_the_generator_has_none() -> None:
     assert fake_loss(torch.tensor([-1.0, -5.0]), "hinge").item() == 0
     assert real_loss(torch.tensor([0.0]), "hinge").item() == 1
     assert generator_loss(torch.tensor([2.0, 4.0]), "hinge").item() == -3
+
+
+def test_the_margin_loss_is_that_of_the_lengths_of_capsules() -> None:
+    lengths = torch.tensor([0.05, 0.5, 0.95])
+    logits = lengths.logit()
+    assert real_loss(logits, "margin").item() == pytest.approx((0.85**2 + 0.4**2 + 0) / 3, rel=1e-5)
+    assert fake_loss(logits, "margin").item() == pytest.approx(0.5 * (0 + 0.4**2 + 0.85**2) / 3, rel=1e-5)
+    assert generator_loss(logits, "margin").item() == real_loss(logits, "margin").item()
+    assert right_share(logits, "margin", real=True).item() == right_share(logits, "margin", real=False).item()
 
 
 @pytest.mark.parametrize("kind", KINDS)

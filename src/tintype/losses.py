@@ -2,7 +2,8 @@
 
 The adversarial ones take raw logits of any shape and return their mean: `vanilla` is binary cross-entropy (Goodfellow
 et al. 2014, non-saturating for the generator), `lsgan` least squares (Mao et al. 2017), `hinge` the hinge form (Lim &
-Ye 2017).
+Ye 2017), `margin` the margin loss of capsules (Sabour et al. 2017, in the form of Jaiswal et al. 2018) on the sigmoid
+of a logit, which of a capsule is its length.
 """
 
 from __future__ import annotations
@@ -12,6 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tintype.recipe.methods import Adversarial
+
+MARGIN_REAL, MARGIN_FAKE, FAKE_WEIGHT = 0.9, 0.1, 0.5
+"""Lengths beyond which the margin loss asks no more, and how much generated pictures weigh in it."""
 
 
 def real_loss(logits: Tensor, kind: Adversarial) -> Tensor:
@@ -23,6 +27,8 @@ def real_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return (logits - 1).square().mean()
         case "hinge":
             return F.relu(1 - logits).mean()
+        case "margin":
+            return F.relu(MARGIN_REAL - logits.sigmoid()).square().mean()
 
 
 def fake_loss(logits: Tensor, kind: Adversarial) -> Tensor:
@@ -34,6 +40,8 @@ def fake_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return logits.square().mean()
         case "hinge":
             return F.relu(1 + logits).mean()
+        case "margin":
+            return FAKE_WEIGHT * F.relu(logits.sigmoid() - MARGIN_FAKE).square().mean()
 
 
 def generator_loss(logits: Tensor, kind: Adversarial) -> Tensor:
@@ -45,6 +53,8 @@ def generator_loss(logits: Tensor, kind: Adversarial) -> Tensor:
             return (logits - 1).square().mean()
         case "hinge":
             return -logits.mean()
+        case "margin":
+            return F.relu(MARGIN_REAL - logits.sigmoid()).square().mean()
 
 
 def l1_loss(output: Tensor, target: Tensor, vividness: float = 0.0) -> Tensor:

@@ -59,7 +59,7 @@ class Game:
         """From the method section of a recipe, which may be anything."""
         spec: dict[str, Any] = method if isinstance(method, dict) else {}
         weight = spec.get("lambda_discriminator", 0.5)
-        both = {"vanilla": 2 * float(np.log(2)), "lsgan": 0.5, "hinge": 2.0}
+        both = {"vanilla": 2 * float(np.log(2)), "lsgan": 0.5, "hinge": 2.0, "margin": 0.24}
         kind = spec.get("adversarial", "lsgan" if spec.get("kind") == "cyclegan" else "vanilla")
         known = isinstance(weight, int | float) and 0 < weight < 1e6 and isinstance(kind, str) and kind in both
         return cls(weight * both[kind] if known else None)

@@ -120,6 +120,8 @@ def test_onnx_agrees_with_torch(network: str, space: str, tmp_path: Path) -> Non
         "{kind: pixel, filters: 2}",
         "{kind: dense, filters: 2, layers: 2}",
         "{kind: dense, filters: 2, layers: 1, spectral_norm: true}",
+        "{kind: capsule, filters: 2, layers: 2, capsules: 2, dimensions: 2}",
+        "{kind: capsule, scope: picture, filters: 2, layers: 2, capsules: 2, dimensions: 2}",
     ],
 )
 @pytest.mark.parametrize("norm", ["batch", "instance", "none"])

@@ -117,7 +117,7 @@ def test_terms_of_weight_zero_are_left_out() -> None:
     }
 
 
-@pytest.mark.parametrize("kind", ["vanilla", "lsgan", "hinge"])
+@pytest.mark.parametrize("kind", ["vanilla", "lsgan", "hinge", "margin"])
 def test_every_adversarial_loss_trains_all_four_networks(kind: str) -> None:
     terms, gradients = step_terms(built(f"method.adversarial={kind}"))
     assert all(torch.isfinite(value) for value in terms.values())

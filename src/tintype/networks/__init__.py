@@ -7,6 +7,7 @@ from torch import nn
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
+from tintype.networks.capsule import CapsuleGan, smallest_capsule_px
 from tintype.networks.classifier import Classifier
 from tintype.networks.dense import DenseGan
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
@@ -14,7 +15,17 @@ from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["Classifier", "DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = [
+    "CapsuleGan",
+    "Classifier",
+    "DenseGan",
+    "PatchGan",
+    "PixelGan",
+    "ResNet",
+    "UNet",
+    "build_discriminator",
+    "build_generator",
+]
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | Classifier:
@@ -81,24 +92,35 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
     codec, spec = build_codec(recipe), recipe.discriminator
     channels = channels or codec.source_channels + codec.target_channels
     side = recipe.data.size // recipe.output_stride
-    network: PatchGan | PixelGan | DenseGan
+    network: PatchGan | PixelGan | DenseGan | CapsuleGan
     match spec.kind:
         case "patchgan":
-            _check_side(side, spec.strided_layers)
+            _check_side(side, smallest_input_px(spec.strided_layers))
             network = PatchGan(channels, filters=spec.filters, layers=spec.strided_layers, norm=spec.norm)
         case "pixel":
             network = PixelGan(channels, filters=spec.filters, norm=spec.norm)
         case "dense":
-            _check_side(side, spec.layers)
+            _check_side(side, smallest_input_px(spec.layers))
             network = DenseGan(channels, side=side, filters=spec.filters, layers=spec.layers, norm=spec.norm)
+        case "capsule":
+            _check_side(side, smallest_capsule_px(spec.layers, spec.scope))
+            network = CapsuleGan(
+                channels,
+                side=side if spec.scope == "picture" else None,
+                filters=spec.filters,
+                layers=spec.layers,
+                capsules=spec.capsules,
+                dimensions=spec.dimensions,
+                routing=spec.routing,
+                norm=spec.norm,
+            )
     initialise(network, spec.init)
-    if spec.spectral_norm:
+    if spec.kind != "capsule" and spec.spectral_norm:
         limit_spectrum(network)
     return network
 
 
-def _check_side(side: int, layers: int) -> None:
-    smallest = smallest_input_px(layers)
+def _check_side(side: int, smallest: int) -> None:
     if side < smallest:
         raise RecipeError(
             f"the discriminator needs pictures of at least {smallest} px, and would judge {side} px: "

@@ -8,8 +8,9 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from tintype.recipe.section import Section
 
-Adversarial = Literal["vanilla", "lsgan", "hinge"]
+Adversarial = Literal["vanilla", "lsgan", "hinge", "margin"]
 
+ADVERSARIAL = "Cross-entropy from logits, least squares, hinge, or the margin loss of capsules."
 INIT_FROM = "Run folder or .safetensors file whose weights the generators start with."
 
 VIVIDNESS = (
@@ -23,7 +24,7 @@ class Pix2PixSpec(Section):
 
     kind: Literal["pix2pix"] = "pix2pix"
     init_from: str = Field("", description=INIT_FROM)
-    adversarial: Adversarial = Field("vanilla", description="Cross-entropy from logits, least squares, or hinge.")
+    adversarial: Adversarial = Field("vanilla", description=ADVERSARIAL)
     lambda_adversarial: float = Field(
         1.0, ge=0, description="Weight of the generator's adversarial term; 0: no discriminator."
     )
@@ -69,7 +70,7 @@ class CycleGanSpec(Section):
 
     kind: Literal["cyclegan"] = "cyclegan"
     init_from: str = Field("", description=INIT_FROM)
-    adversarial: Adversarial = Field("lsgan", description="Cross-entropy from logits, least squares, or hinge.")
+    adversarial: Adversarial = Field("lsgan", description=ADVERSARIAL)
     lambda_adversarial: float = Field(1.0, gt=0, description="Weight of each generator's adversarial term.")
     lambda_cycle: float = Field(10.0, ge=0, description="Weight of the mean absolute error of A -> B -> A.")
     lambda_cycle_b: float | None = Field(None, ge=0, description="That of B -> A -> B; default: lambda_cycle.")

@@ -187,6 +187,24 @@ class DenseSpec(Section):
     init: InitSpec = InitSpec()
 
 
+class CapsuleSpec(Section):
+    """Capsules and routing by agreement (Sabour et al. 2017; Jaiswal et al. 2018): parts vote for what they make up."""
+
+    kind: Literal["capsule"] = "capsule"
+    scope: Literal["patch", "picture"] = Field(
+        "patch",
+        description="One judgement for each 3 x 3 places of the primary capsules, or one for the whole picture, in "
+        "which each place votes in a way of its own.",
+    )
+    filters: int = Field(64, ge=1, le=512, description="Channels of the first layer, doubled per layer up to 8 times.")
+    layers: int = Field(3, ge=1, le=6, description="Strided convolutions before the primary capsules.")
+    capsules: int = Field(16, ge=1, le=128, description="Kinds of primary capsules in each place.")
+    dimensions: int = Field(8, ge=2, le=64, description="Length of the vector of a primary capsule.")
+    routing: int = Field(3, ge=1, le=10, description="Rounds of routing; 1: all votes count alike.")
+    norm: Norm = Field("instance", description="Normalisation after convolutions.")
+    init: InitSpec = Field(InitSpec(), description="How the weights of convolutions start.")
+
+
 def _discriminator_kind(section: object) -> str | None:
     """The kind of a discriminator section: PatchGAN where a recipe leaves it out."""
     kind = section.get("kind", "patchgan") if isinstance(section, dict) else getattr(section, "kind", None)
@@ -194,6 +212,9 @@ def _discriminator_kind(section: object) -> str | None:
 
 
 DiscriminatorSpec = Annotated[
-    Annotated[PatchGanSpec, Tag("patchgan")] | Annotated[PixelSpec, Tag("pixel")] | Annotated[DenseSpec, Tag("dense")],
+    Annotated[PatchGanSpec, Tag("patchgan")]
+    | Annotated[PixelSpec, Tag("pixel")]
+    | Annotated[DenseSpec, Tag("dense")]
+    | Annotated[CapsuleSpec, Tag("capsule")],
     Discriminator(_discriminator_kind),
 ]
