@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from tintype.consistency import judge_consistency, scores_without_pairs
+from tintype.consistency import judge_apart, judge_consistency, scores_without_pairs
 from tintype.data.dataset import Single
 from tintype.errors import DataError
 from tintype.inference.modelfile import ModelCard
@@ -173,3 +173,38 @@ def test_scores_with_pairs_say_nothing_of_consistency():
     found = judge_consistency(make(shift(0.1)), None, singles(2), singles(2))
     without = dataclasses.replace(scores_without_pairs(found, 2, {}), consistency=None)
     assert CONSISTENCY_CAVEAT not in format_scores(without)
+
+
+class MeanColour:
+    """Features that are the mean colour of a picture."""
+
+    protocol = "mean colour"
+    channels = 3
+
+    def __call__(self, pictures):
+        return pictures.mean(axis=(1, 2))
+
+
+def test_realism_without_pairs_stands_beside_that_of_the_sources_as_they_are():
+    random = np.random.default_rng(0)
+    dark, light = ([Single(f"{i}", random.uniform(low, low + 0.4, (32, 32, 3))) for i in range(8)] for low in (0, 0.6))
+    brighter = judge_apart(MeanColour(), make(lambda x: x + 1.2), dark, light)
+    model, identity = brighter.rows
+    assert (model.name, identity.name, brighter.pictures) == ("model", "identity", 8)
+    assert model.kid.mean < identity.kid.mean / 10
+    assert brighter.against_reference[0].outcome == "better"
+    darker = judge_apart(MeanColour(), make(lambda x: x - 0.2), dark, light)
+    assert darker.against_reference[0].outcome == "no better"
+    assert judge_apart(MeanColour(), make(lambda x: x), dark[:5], light) is None
+
+
+def test_realism_without_pairs_is_printed_and_in_the_verdict():
+    random = np.random.default_rng(0)
+    sets = [[Single(f"{i}", random.uniform(low, low + 0.4, (32, 32, 3))) for i in range(8)] for low in (0, 0.6)]
+    model = make(lambda x: x - 0.2)
+    realism = judge_apart(MeanColour(), model, *sets)
+    scores = scores_without_pairs(judge_consistency(model, None, *sets), 8, {}, realism)
+    assert "Warning: realism is no better than that of identity" in scores.verdict
+    text = format_scores(scores)
+    assert text.count("KID x 1000") == 3 and "features of mean colour, 8 pictures" in text
+    assert Scores.from_dict(scores.to_dict()) == scores

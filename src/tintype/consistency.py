@@ -15,9 +15,12 @@ import numpy as np
 from tintype import __version__
 from tintype.errors import DataError
 from tintype.image.codec import PictureSpace, on_picture
+from tintype.metrics.features import FeatureNetwork
 from tintype.metrics.fidelity import psnr, ssim
 from tintype.metrics.interval import bootstrap_interval
-from tintype.metrics.scores import Consistency, Likeness, Scores
+from tintype.metrics.realism import judge_realism_apart
+from tintype.metrics.scores import Consistency, Likeness, Realism, Scores
+from tintype.metrics.verdict import realism_verdict
 
 if TYPE_CHECKING:
     from tintype.inference.translator import Translator
@@ -50,7 +53,7 @@ def judge_consistency(
 
     Args:
         model: The direction that is judged.
-        back: The other direction.
+        back: The other direction; None where there is none.
         sources: Pictures of the domain that the model translates from, taken one at a time.
         targets: Pictures of the domain that it translates to.
         resamples: Bootstrap resamples for each interval.
@@ -83,14 +86,46 @@ def judge_consistency(
     return Consistency(likeness(cycle), likeness(identity), likeness(change))
 
 
-def scores_without_pairs(consistency: Consistency, pictures: int, protocol: dict[str, Any]) -> Scores:
-    """Scores of pictures that have no partners: no rows, no baselines, and a verdict that says so.
+def judge_apart(
+    network: FeatureNetwork, model: Translator, sources: Iterable[SinglePicture], targets: Iterable[SinglePicture]
+) -> Realism | None:
+    """How near translations are, as a set, to pictures of the other domain, beside their sources as they are.
+
+    Args:
+        network: Gives the features.
+        model: The direction that is judged.
+        sources: Pictures of the domain that it translates from, taken one at a time.
+        targets: Pictures of the domain that it translates to.
+
+    Returns:
+        None where there are too few of either.
+    """
+    before, made, real = [], [], []
+    for one in sources:
+        source = on_picture(model.codec.source_from, one.picture)
+        pair = np.stack([_coloured(source), _coloured(model.predict(source).render())])
+        before_it, after_it = network(pair)
+        before.append(before_it)
+        made.append(after_it)
+    for one in targets:
+        real.append(network(_coloured(on_picture(model.codec.target_from, one.picture))[None])[0])
+    return judge_realism_apart(network, np.array(made), np.array(before), np.array(real))
+
+
+def scores_without_pairs(
+    consistency: Consistency, pictures: int, protocol: dict[str, Any], realism: Realism | None = None
+) -> Scores:
+    """Scores of pictures that have no partners: no rows, and a verdict that says so.
 
     Args:
         consistency: What could be judged.
         pictures: Number of pictures of the source domain.
         protocol: How they were made.
+        realism: How near translations are to pictures of the other domain.
     """
+    sentences = ["No verdict: the pictures have no partners to be compared with."]
+    if realism is not None:
+        sentences.append(realism_verdict(realism))
     return Scores(
         protocol={**protocol, "tintype": __version__},
         pictures=pictures,
@@ -101,10 +136,11 @@ def scores_without_pairs(consistency: Consistency, pictures: int, protocol: dict
         comparisons=(),
         grey_pictures=None,
         dial=(),
-        verdict="No verdict: the pictures have no partners to be compared with.",
+        verdict=" ".join(sentences),
         notes=(),
         per_picture=(),
         consistency=consistency,
+        realism=realism,
     )
 
 
@@ -120,6 +156,11 @@ def reproduced(model: Translator, picture: np.ndarray) -> np.ndarray | None:
     return twin.predict(picture).render()
 
 
+def _coloured(picture: np.ndarray) -> np.ndarray:
+    """A picture `h w 1|3` as `h w 3`."""
+    return np.broadcast_to(picture, (*picture.shape[:2], 3))
+
+
 def _figures(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
-    one, other = (np.broadcast_to(picture, (*picture.shape[:2], 3)) for picture in (one, other))
+    one, other = _coloured(one), _coloured(other)
     return psnr(other, one), ssim(other, one)

@@ -7,6 +7,7 @@ from torchmetrics.image.kid import poly_mmd
 
 from tintype.errors import UsageError
 from tintype.metrics import Interval, fid, frechet_distance, kid, paired_kid, paired_kid_difference
+from tintype.metrics.distribution import kid_difference, kid_of_sets
 
 RNG = np.random.default_rng(0)
 REAL = np.maximum(RNG.normal(size=(60, 12)) @ RNG.normal(size=(12, 12)), 0)
@@ -184,3 +185,41 @@ def kernel(x, y):
 
 def one_kernel(a, b):
     return (np.dot(a, b) / len(a) + 1) ** 3
+
+
+def test_kid_of_whole_sets_is_kid_with_one_subset_of_all():
+    estimate, whole = kid(REAL[:50], FAKE, subsets=1, subset_size=1000), kid_of_sets(REAL[:50], FAKE)
+    for name in ("mean", "low", "high"):
+        assert getattr(whole, name) == pytest.approx(getattr(estimate, name), rel=1e-9)
+
+
+def test_the_difference_of_two_contenders_is_that_of_their_kids_and_its_interval_that_of_leaving_out_one_at_a_time():
+    one, other = FAKE[:20], FAKE[:20] + RNG.normal(size=(20, 12)) / 5
+    real = REAL[:25]
+
+    def difference(rows, columns):
+        return kid_of_sets(one[rows], real[columns]).mean - kid_of_sets(other[rows], real[columns]).mean
+
+    rows, columns = np.arange(20), np.arange(25)
+    without = [
+        [difference(np.delete(rows, i), columns) for i in rows],
+        [difference(rows, np.delete(columns, j)) for j in columns],
+    ]
+    deviation = sum((len(part) - 1) * np.var(part) for part in without) ** 0.5
+    found = kid_difference(one, other, real)
+    assert found.mean == pytest.approx(difference(rows, columns), rel=1e-9)
+    assert found.high - found.mean == pytest.approx(1.959964 * deviation, rel=1e-5)
+    assert found.mean - found.low == pytest.approx(found.high - found.mean)
+
+
+def test_a_contender_that_moved_towards_the_real_pictures_has_the_lower_kid():
+    far = FAKE + 1
+    assert kid_difference((far + FAKE) / 2, far, REAL).high < 0
+    assert kid_difference(far, far, REAL) == Interval(0, 0, 0)
+
+
+def test_sets_too_small_for_an_interval_and_contenders_of_other_lengths_are_refused():
+    with pytest.raises(UsageError, match="at least 3 of each"):
+        kid_of_sets(REAL[:2], FAKE)
+    with pytest.raises(UsageError, match="one row for each"):
+        kid_difference(FAKE[:5], FAKE[:6], REAL)

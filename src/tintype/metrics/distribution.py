@@ -67,6 +67,39 @@ def kid(x: np.ndarray, y: np.ndarray, *, subsets: int = 100, subset_size: int = 
     return KidEstimate(mean, deviation, mean - half, mean + half, subsets, size)
 
 
+def kid_of_sets(x: np.ndarray, y: np.ndarray) -> Interval:
+    """`kid` of all pictures of two independent sets at once, without subsets, with the same 95 % interval.
+
+    Args:
+        x: Features `n k`.
+        y: Features `m k` of the other set.
+
+    Raises:
+        UsageError: A set has fewer than 3 rows, the widths differ, or something is not finite.
+    """
+    x, y = _features("kid_of_sets", x, y)
+    return _two_sample(_terms_within(x), _kernel(x, y), _terms_within(y))
+
+
+def kid_difference(x1: np.ndarray, x2: np.ndarray, y: np.ndarray) -> Interval:
+    """`kid_of_sets` of one contender minus that of another, from the same pictures; below 0: the first is nearer.
+
+    Args:
+        x1: Features `n k` of what the first contender made of n pictures.
+        x2: Those of the second, of the same pictures in the same order.
+        y: Features `m k` of real pictures, which are partners of none of these.
+
+    Raises:
+        UsageError: As for `kid_of_sets`, or the contenders have different numbers of rows.
+    """
+    if np.shape(x1) != np.shape(x2):
+        raise UsageError(f"kid_difference: features of shapes {np.shape(x1)} and {np.shape(x2)}: one row for each")
+    x1, y = _features("kid_difference", x1, y)
+    x2, _ = _features("kid_difference", x2, y)
+    within = _terms_within(x1) - _terms_within(x2)
+    return _two_sample(within, _kernel(x1, y) - _kernel(x2, y), np.zeros((len(y), len(y))))
+
+
 def paired_kid(x: np.ndarray, y: np.ndarray) -> Interval:
     """KID of generated pictures and the true pictures that each of them stands for, with its 95 % interval.
 
@@ -174,6 +207,30 @@ def _jackknife_variance(x: np.ndarray, y: np.ndarray) -> float:
     across = np.concatenate([_kernel(block, y).sum(axis=1) for block in blocks])
     without = (within.sum() - 2 * within) / ((n - 1) * (n - 2)) - 2 * (across.sum() - across) / ((n - 1) * len(y))
     return float((n - 1) * np.var(without))
+
+
+def _terms_within(x: np.ndarray) -> np.ndarray:
+    """The kernel of all pairs of different rows; the diagonal is 0."""
+    terms = _kernel(x, x)
+    np.fill_diagonal(terms, 0)
+    return terms
+
+
+def _two_sample(within_x: np.ndarray, across: np.ndarray, within_y: np.ndarray) -> Interval:
+    """Mean of the terms within either set, less twice those across `n m`, and its interval by the jackknife."""
+    n, m = across.shape
+    if min(n, m) < 3:
+        raise UsageError(f"kid: features of {n} and {m} pictures, at least 3 of each are needed for an interval")
+    mean = within_x.sum() / (n * (n - 1)) + within_y.sum() / (m * (m - 1)) - 2 * across.mean()
+    variance = 0.0
+    for within, cross in ((within_x, across), (within_y, across.T)):
+        own, others = cross.shape
+        rows, crossing = within.sum(axis=1), cross.sum(axis=1)
+        without = (rows.sum() - 2 * rows) / ((own - 1) * (own - 2))
+        without = without - 2 * (crossing.sum() - crossing) / ((own - 1) * others)
+        variance += float((own - 1) * np.var(without))
+    half = NormalDist().inv_cdf(0.975) * variance**0.5
+    return Interval(float(mean), float(mean - half), float(mean + half))
 
 
 def _pair_terms(name: str, x: np.ndarray, y: np.ndarray) -> np.ndarray:

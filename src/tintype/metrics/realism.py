@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from tintype.metrics.distribution import fid, paired_kid, paired_kid_difference
+from tintype.metrics.distribution import fid, kid_difference, kid_of_sets, paired_kid, paired_kid_difference
 from tintype.metrics.features import FeatureNetwork, open_features
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import Comparison, Outcome, Realism, RealismRow
@@ -81,6 +81,29 @@ def judge_realism(
         rows=tuple(rows),
         against_reference=tuple(compare(name, reference) for name in models),
         against_runs=tuple(compare(name, run) for run in runs for name in models),
+    )
+
+
+def judge_realism_apart(
+    network: FeatureNetwork, made: np.ndarray, sources: np.ndarray, targets: np.ndarray
+) -> Realism | None:
+    """KID of translations, and of their sources as they are, to pictures of the other domain; None for too few.
+
+    Args:
+        network: That gave the features.
+        made: Features `n k` of translations.
+        sources: Those of what they were made of, in the same order.
+        targets: Features `m k` of real pictures of the domain that is translated to.
+    """
+    if min(len(made), len(targets)) < MINIMUM_FOR_VERDICT:
+        return None
+    difference = kid_difference(made, sources, targets)
+    rows = (("model", 1.0, made), ("identity", None, sources))
+    return Realism(
+        protocol=network.protocol,
+        pictures=len(made),
+        rows=tuple(RealismRow(name, strength, kid_of_sets(own, targets)) for name, strength, own in rows),
+        against_reference=(Comparison("model", 1.0, "identity", difference, _outcome(difference)),),
     )
 
 

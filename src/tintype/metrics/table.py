@@ -43,6 +43,8 @@ def format_scores(scores: Scores) -> str:
         features = (
             f"KID: features of {scores.realism.protocol}, {scores.realism.pictures} pictures; lower is nearer to real"
         )
+        if not scores.rows:
+            lines += _realism_lines(scores.realism)
         lines += textwrap.wrap(features, _WIDTH, break_on_hyphens=False, subsequent_indent="  ")
     if scores.grey_pictures is not None:
         grey = scores.grey_pictures
@@ -67,6 +69,12 @@ def consistency_lines(consistency: Consistency) -> list[str]:
                 f"{one.pictures} picture{'s' * (one.pictures != 1)}"
             )
     return [*lines, CONSISTENCY_CAVEAT]
+
+
+def _realism_lines(realism: Realism) -> list[str]:
+    """KID of each contender, a line each, where there is no table of other figures."""
+    digits, kids = kid_digits(realism), [(row.name, thousandfold(row.kid)) for row in realism.rows]
+    return [f"{name:<36} KID x 1000 {one.mean:z.{digits}f} {brackets(one, digits)}" for name, one in kids]
 
 
 def _table(rows: tuple[Row, ...], realism: Realism | None) -> list[str]:

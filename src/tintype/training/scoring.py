@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tintype.atomic import make_folder
-from tintype.consistency import judge_consistency, scores_without_pairs
+from tintype.consistency import judge_apart, judge_consistency, scores_without_pairs
 from tintype.data.dataset import Pair, PictureSet
 from tintype.data.source import ENDS
 from tintype.evaluation import Fold, NearestPicture, RealismBy, Scores, choose_panels, evaluate, evaluate_folds
@@ -59,7 +59,7 @@ def score(
     split_name: str = "",
     progress: Callable[[int], None] | None = None,
 ) -> Scores:
-    """Scores of a model on a part of a set: against truth where there are pairs, cycle and identity for two directions.
+    """Scores of a model on a part of a set: against truth where there are pairs, cycle and identity without.
 
     Args:
         model: The direction that is judged.
@@ -77,12 +77,17 @@ def score(
     direction = model.card.direction
     protocol = _protocol([data], part, size, split_name or part)
     consistency = None
-    if len(data.recipe.directions) > 1:
-        protocol["direction"] = direction
+    if not data.recipe.learns_from_pairs:
+        if len(data.recipe.directions) > 1:
+            protocol["direction"] = direction
         source, target = ENDS[direction]
         consistency = judge_consistency(model, back, data.domain(source, part, size), data.domain(target, part, size))
         if not data.has_pairs:
-            return scores_without_pairs(consistency, data.domain_count(source, part), protocol)
+            realism = None
+            if beside.realism is not None:
+                network, ends = beside.realism.network, [data.domain(one, part, size) for one in (source, target)]
+                realism = judge_apart(network, model, *ends)
+            return scores_without_pairs(consistency, data.domain_count(source, part), protocol, realism)
     scores = evaluate(
         model,
         _directed(data.pictures(part, size), direction),
