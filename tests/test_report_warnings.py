@@ -53,6 +53,11 @@ def test_a_healthy_training_is_not_warned_of():
     assert training_warnings(Events(), Game()) == []
 
 
+def test_codes_that_move_away_from_standard_normal_are_no_divergence():
+    terms = HEALTHY_TERMS | {f"g/{name}_a": lambda part: 0.1 + part for name in ("kl", "cycle_kl")}
+    assert training_warnings(a_training(terms=terms, health=HEALTHY_HEALTH), VANILLA) == []
+
+
 def test_a_discriminator_that_is_nearly_always_right_on_both_kinds_has_won():
     health = {"d/accuracy_real": lambda part: 0.6 + part * 2, "d/accuracy_fake": lambda part: 0.6 + part * 2}
     (sentence,) = training_warnings(a_training(terms=HEALTHY_TERMS, health=health), VANILLA)
@@ -162,6 +167,8 @@ def test_short_curves_say_nothing():
         ({"kind": "pix2pix", "adversarial": "vanilla", "lambda_discriminator": 0.5}, math.log(2)),
         ({"kind": "pix2pix", "adversarial": "hinge", "lambda_discriminator": 1}, 2.0),
         ({"kind": "cyclegan"}, 0.25),
+        ({"kind": "cut"}, 0.25),
+        ({"kind": "pix2pix", "adversarial": "margin"}, 0.5 * (0.4**2 + 0.5 * 0.4**2)),
         ({}, math.log(2)),
         ({"adversarial": ["x"]}, None),
         ({"lambda_discriminator": "much"}, None),

@@ -74,6 +74,19 @@ def l1_loss(output: Tensor, target: Tensor, vividness: float = 0.0) -> Tensor:
     return (weight / weight.mean() * (output - target).abs()).mean()
 
 
+def patch_nce(queries: Tensor, keys: Tensor, temperature: float) -> Tensor:
+    """Cross-entropy of finding, for each place of a picture, its own key among those of the others (Park et al. 2020).
+
+    Args:
+        queries: Unit vectors `n k c`, of k places of n pictures.
+        keys: Those of the same places, to be found; the other k - 1 of the same picture are what they are told from.
+        temperature: By which cosines are divided.
+    """
+    logits = queries.float() @ keys.float().transpose(1, 2) / temperature
+    own = torch.arange(logits.shape[1], device=logits.device).expand(logits.shape[:2])
+    return F.cross_entropy(logits.flatten(0, 1), own.flatten())
+
+
 def right_share(logits: Tensor, kind: Adversarial, *, real: bool) -> Tensor:
     """Share of a discriminator's logits that lie on the right side: how often it tells real from generated.
 

@@ -16,6 +16,7 @@ import yaml
 from pydantic import ValidationError
 
 from tintype.errors import RunError
+from tintype.recipe.rules_unpaired import TWO_WAY
 from tintype.report_events import Events, events_of
 from tintype.report_pictures import Budget, embed
 from tintype.report_scores import PanelEntry, Scores
@@ -205,9 +206,9 @@ def read_collected(file: Path) -> tuple[str, Scores]:
 
 
 def _directions(recipe: object) -> tuple[str, ...]:
-    """The directions of a recipe as the names of its files have them: only CycleGAN has two."""
+    """The directions of a recipe as the names of its files have them: those of methods that train both ways."""
     method = recipe.get("method") if isinstance(recipe, dict) else None
-    two = isinstance(method, dict) and method.get("kind") == "cyclegan"
+    two = isinstance(method, dict) and method.get("kind") in TWO_WAY
     return tuple(DIRECTION_TITLES) if two else ("",)
 
 

@@ -60,7 +60,7 @@ class Game:
         spec: dict[str, Any] = method if isinstance(method, dict) else {}
         weight = spec.get("lambda_discriminator", 0.5)
         both = {"vanilla": 2 * float(np.log(2)), "lsgan": 0.5, "hinge": 2.0, "margin": 0.24}
-        kind = spec.get("adversarial", "lsgan" if spec.get("kind") == "cyclegan" else "vanilla")
+        kind = spec.get("adversarial", "lsgan" if spec.get("kind") in ("cyclegan", "cut") else "vanilla")
         known = isinstance(weight, int | float) and 0 < weight < 1e6 and isinstance(kind, str) and kind in both
         return cls(weight * both[kind] if known else None)
 
@@ -75,7 +75,7 @@ def _diverged(events: Events) -> list[str]:
         return [f"The training stopped because it diverged: {events.diverged}."]
     found = []
     for name, curve in events.terms.items():
-        if len(curve) >= FEWEST_LINES and name.startswith("g/") and "adversarial" not in name:
+        if len(curve) >= FEWEST_LINES and _reconstructs(name):
             level = _smooth(curve)
             best = float(level.min())
             if best > 0 and level[-1] > DIVERGED_RECONSTRUCTION * best:
@@ -91,6 +91,11 @@ def _diverged(events: Events) -> list[str]:
                 f"{level[-1] / level[0]:.0f} times where it began; lower optimiser.discriminator_lr."
             )
     return found
+
+
+def _reconstructs(name: str) -> bool:
+    """Whether a loss term says how far pictures are from what they should be, which should not rise for long."""
+    return name.startswith("g/") and "adversarial" not in name and "kl_" not in name
 
 
 def _won(events: Events, game: Game) -> list[str]:

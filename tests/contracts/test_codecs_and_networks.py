@@ -64,6 +64,14 @@ def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> N
     assert output.shape == (2, channels.target_channels, side // stride, 2 * side // stride)
 
 
+def test_a_generator_is_its_encoder_and_then_its_decoder(recipe: Recipe) -> None:
+    network = build_generator(recipe).eval()
+    x = torch.rand(2, build_codec(recipe).source_channels, 2 * network.multiple_of, 2 * network.multiple_of)
+    maps = network.encode(x)
+    assert tuple(one.shape[1] for one in maps) == network.map_channels
+    assert torch.equal(network.decode(*maps), network(x))
+
+
 def test_the_size_requirement_is_the_smallest_that_works(recipe: Recipe) -> None:
     network = build_generator(recipe).eval()
     channels = build_codec(recipe).source_channels

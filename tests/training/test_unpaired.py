@@ -128,6 +128,43 @@ def test_a_stopped_run_goes_on_with_the_same_pools_to_the_same_end(domains: Path
         assert all(torch.equal(value, theirs["networks"][name][key]) for key, value in network.items())
 
 
+METHODS = {"cut": "{kind: cut, places: 8, projection: 4}", "unit": "{kind: unit}"}
+
+
+@pytest.mark.usefixtures("nothing_shipped")
+@pytest.mark.parametrize("method", METHODS)
+def test_a_stopped_run_of_another_method_goes_on_bit_for_bit(method: str, domains: Path, tmp_path: Path) -> None:
+    changes = [f"method={METHODS[method]}", "generator.blocks=2", "training.sample_every=null"]
+    assert tintype.train(recipe(domains, *changes), tmp_path / "whole", reporter=QUIET)
+    assert tintype.train(recipe(domains, *changes, "training.steps=5"), tmp_path / "parts", reporter=QUIET)
+    torch.manual_seed(12345)  # whatever happened in between must not matter
+    assert tintype.train(recipe(domains, *changes), tmp_path / "parts", reporter=QUIET)
+    ours, theirs = (load_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "parts"))
+    for part in ("networks", "ema"):
+        for name, network in ours[part].items():
+            assert all(torch.equal(value, theirs[part][name][key]) for key, value in network.items())
+    if method == "unit":  # blocks in common stay in common, and are trained once a step
+        shared = [key for key in ours["networks"]["g_ab"] if key.startswith("blocks.")]
+        assert all(torch.equal(ours["networks"]["g_ab"][key], ours["networks"]["g_ba"][key]) for key in shared)
+        assert len(ours["optimisers"]["generators"]["state"]) == 2 * 12 + len(shared)
+
+
+def test_a_run_of_one_direction_without_pairs_has_one_model_with_panels_and_scores(
+    domains: Path, tmp_path: Path
+) -> None:
+    changes = [f"method={METHODS['cut']}", "training.steps=2", "training.sample_every=2", "training.validate_every=2"]
+    assert tintype.train(recipe(domains, *changes), tmp_path / "run", reporter=QUIET)
+    assert read_card(tmp_path / "run/model.onnx").direction == "ab"
+    assert [path.name for path in (tmp_path / "run/samples").iterdir()] == ["step-000002.png"]
+    content = json.loads((tmp_path / "run/scores.json").read_text())
+    assert content["consistency"]["cycle"] is None
+    assert (content["consistency"]["change"]["pictures"], content["consistency"]["identity"]["pictures"]) == (2, 3)
+    assert content["protocol"].get("direction") is None
+    assert all((tmp_path / "run" / panel["file"]).is_file() for panel in content["panels"])
+    assert evaluate(tmp_path / "run").to_dict()["consistency"] == content["consistency"]
+    assert tintype.Translator(tmp_path / "run")(make_picture(99, 21, 33)).shape == (21, 33, 3)
+
+
 def test_one_folder_of_colour_pictures_is_both_domains_and_has_paired_scores(picture_set: Path, tmp_path: Path) -> None:
     overrides = ["data.kind=colour", "codec.source=grey3", "training.steps=2"]
     assert tintype.train(recipe(picture_set, *overrides), tmp_path / "run", reporter=QUIET)
@@ -168,6 +205,13 @@ def test_pairs_can_be_learnt_without_their_pairing(tmp_path: Path) -> None:
         (["data.kind=folders", "data.direction=ba"], "data.direction=ba only turns the names round"),
         (["method.gradient_penalty=1", "discriminator.norm=batch"], "judges each picture by itself"),
         (["evaluation.best_by=psnr"], "evaluation.best_by=psnr needs a method that learns from pairs"),
+        (["data.kind=colour", "method={kind: cut}", "codec.source=grey"], "shows the generator what it has made"),
+        (["data.kind=colour", "method={kind: unit}", "codec.kind=lab"], "codec.kind=lab makes chroma alone"),
+        (["method={kind: unit}", "generator={kind: unet, levels: 2}"], "generator.kind=unet is none"),
+        (["method={kind: unit}", "generator={kind: resnet, norm: batch}"], "generator.norm=batch would mix"),
+        (["method={kind: unit, shared_blocks: 2}", "generator.blocks=3"], "must be at most half of generator.blocks"),
+        (["method={kind: unit}", "data.kind=folders", "data.direction=ba"], "where method.kind=unit trains both"),
+        (["method={kind: cut}", "evaluation.best_by=ssim"], "cut ships the last networks"),
     ],
 )
 def test_parts_that_cannot_work_together_are_refused(overrides: list[str], message: str, tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ class PictureSet:
             case "pix2pix" | "regression":
                 further = None if more is None else (PictureStore(more), _numbers(more, split))
                 self._sampler: _Sampler = PairedSampler(recipe, store, np.array(train), further)
-            case "cyclegan":
+            case "cyclegan" | "cut" | "unit":
                 self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, one) for one in DOMAINS))
             case "classifier":
                 self._sampler = LabelledSampler(recipe, store, np.array(train), self._class_numbers)

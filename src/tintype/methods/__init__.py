@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from tintype.methods.classifier import ClassifierMethod
+from tintype.methods.cut import Cut
 from tintype.methods.cyclegan import CycleGan
 from tintype.methods.method import Batch, Method, Peers, Phase
 from tintype.methods.pix2pix import Pix2Pix
 from tintype.methods.regression import Regression
-from tintype.recipe.methods import ClassifierSpec, CycleGanSpec, Pix2PixSpec, RegressionSpec
+from tintype.methods.unit import Unit
+from tintype.recipe.methods import ClassifierSpec, CutSpec, CycleGanSpec, Pix2PixSpec, RegressionSpec, UnitSpec
 from tintype.recipe.schema import Recipe
 
 __all__ = [
     "Batch",
     "ClassifierMethod",
+    "Cut",
     "CycleGan",
     "Method",
     "Peers",
     "Phase",
     "Pix2Pix",
     "Regression",
+    "Unit",
     "build_method",
 ]
 
@@ -32,5 +36,9 @@ def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
             return Regression(recipe, recipe.method)
         case CycleGanSpec():
             return CycleGan(recipe, recipe.method, peers)
+        case CutSpec():
+            return Cut(recipe, recipe.method)
+        case UnitSpec():
+            return Unit(recipe, recipe.method, peers)
         case ClassifierSpec():
             return ClassifierMethod(recipe, recipe.method)

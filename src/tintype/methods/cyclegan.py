@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from tintype import losses
 from tintype.image.codec import build_codec
+from tintype.methods.game import discriminator_terms
 from tintype.methods.method import Batch, Peers, Phase
 from tintype.methods.pool import ImagePool
 from tintype.networks import build_discriminator, build_generator
@@ -127,18 +128,16 @@ class CycleGan:
         """What the discriminator of a domain pays for a batch."""
         spec, discriminator = self.spec, self.networks[f"d_{domain}"]
         shown = self.pools[domain].exchange(fake.detach(), step)
-        if self.joined_discriminators:
-            on_real, on_fake = discriminator(torch.cat([real, shown])).chunk(2)
-        else:
-            on_real, on_fake = discriminator(real), discriminator(shown)
-        self._health |= {
-            f"d/accuracy_real_{domain}": losses.right_share(on_real, spec.adversarial, real=True),
-            f"d/accuracy_fake_{domain}": losses.right_share(on_fake, spec.adversarial, real=False),
-        }
-        terms = {
-            f"d/real_{domain}": spec.lambda_discriminator * losses.real_loss(on_real, spec.adversarial),
-            f"d/fake_{domain}": spec.lambda_discriminator * losses.fake_loss(on_fake, spec.adversarial),
-        }
+        terms, health = discriminator_terms(
+            discriminator,
+            real,
+            shown,
+            spec.adversarial,
+            weight=spec.lambda_discriminator,
+            joined=self.joined_discriminators,
+            suffix=f"_{domain}",
+        )
+        self._health |= health
         if spec.gradient_penalty > 0 and step % spec.penalty_every == 0:
             weight = spec.gradient_penalty * spec.penalty_every
             bare = getattr(discriminator, "module", discriminator)  # what Fabric wraps it in allows no gradients here

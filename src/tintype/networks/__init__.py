@@ -11,6 +11,7 @@ from tintype.networks.capsule import CapsuleGan, smallest_capsule_px
 from tintype.networks.classifier import Classifier
 from tintype.networks.dense import DenseGan
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
+from tintype.networks.projector import Projector
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Direction, Recipe
@@ -21,6 +22,7 @@ __all__ = [
     "DenseGan",
     "PatchGan",
     "PixelGan",
+    "Projector",
     "ResNet",
     "UNet",
     "build_discriminator",

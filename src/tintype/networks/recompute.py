@@ -31,10 +31,11 @@ def run_segment(network: nn.Module, segment: Callable[..., T], *inputs: Tensor) 
     return result
 
 
-def run_blocks(network: nn.Module, blocks: nn.Sequential, x: Tensor) -> Tensor:
-    """Residual blocks one after the other, in segments of a few."""
-    for first in range(0, len(blocks), BLOCKS):
-        x = run_segment(network, blocks[first : first + BLOCKS], x)
+def run_blocks(network: nn.Module, blocks: nn.Sequential, x: Tensor, start: int = 0, stop: int | None = None) -> Tensor:
+    """Residual blocks one after the other, in segments of a few: all, or those from `start` to before `stop`."""
+    stop = len(blocks) if stop is None else stop
+    for first in range(start, stop, BLOCKS):
+        x = run_segment(network, blocks[first : min(first + BLOCKS, stop)], x)
     return x
 
 

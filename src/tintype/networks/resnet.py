@@ -79,6 +79,8 @@ class ResNet(nn.Module):
             *(normalised(Halving(width, 2 * width, bias), 2 * width) for width in (filters, 2 * filters))
         )
         self.blocks = nn.Sequential(*(ResidualBlock(4 * filters, norm, dropout) for _ in range(blocks)))
+        self.encoder_blocks = max(1, blocks // 2)
+        self.map_channels = (2 * filters, *(4 * filters for _ in range(2 + (self.encoder_blocks > 1))))
         self.up = nn.Sequential(
             *(normalised(_doubling(upsample, width, bias), width // 2) for width in (4 * filters, 2 * filters))
         )
@@ -96,10 +98,28 @@ class ResNet(nn.Module):
             return torch.cat([self._translate(picture) for picture in x.split(1)])
         return self._translate(x)
 
-    def _translate(self, x: Tensor) -> Tensor:
-        x = run_segment(self, lambda x: self.down(self.stem(x)), x)
-        x = run_blocks(self, self.blocks, x)
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The first half of the network: maps of `map_channels`, which end in the one that `decode` goes on from.
+
+        They are those after each halving, after the first block, and after half of the blocks.
+        """
+        half, quarter = run_segment(self, self._reduce, x)
+        first = run_blocks(self, self.blocks, quarter, 0, 1)
+        if self.encoder_blocks == 1:
+            return half, quarter, first
+        return half, quarter, first, run_blocks(self, self.blocks, first, 1, self.encoder_blocks)
+
+    def decode(self, *maps: Tensor) -> Tensor:
+        """The second half, from the last of the maps that `encode` gives."""
+        x = run_blocks(self, self.blocks, maps[-1], self.encoder_blocks)
         return run_segment(self, self._enlarge, x)
+
+    def _translate(self, x: Tensor) -> Tensor:
+        return self.decode(self.encode(x)[-1])
+
+    def _reduce(self, x: Tensor) -> tuple[Tensor, ...]:
+        half = self.down[0](self.stem(x))
+        return half, self.down[1](half)
 
     def _enlarge(self, x: Tensor) -> Tensor:
         pad, convolution, squash = self.head

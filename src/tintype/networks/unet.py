@@ -49,6 +49,7 @@ class UNet(nn.Module):
         self._last = last
         self.multiple_of = 2 ** (levels + (bottleneck_blocks > 0))
         self.output_stride = output_stride
+        self.map_channels = tuple(level_channels(filters, level) for level in range(last, levels))
         self.recompute = False
         self.tiling: Literal["exact", "approximate"] = "approximate" if norm == "instance" else "exact"
         self.receptive_radius_px = _receptive_radius(levels, last, bottleneck_blocks)
@@ -97,8 +98,16 @@ class UNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Translate a batch in model space."""
+        return self.decode(*self.encode(x))
+
+    def encode(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The way down: the maps of `map_channels` that `decode` joins, and the innermost one last."""
         *skips, x = run_segment(self, self._encode, x)
-        x = run_blocks(self, self.bottleneck, x)
+        return *skips, run_blocks(self, self.bottleneck, x)
+
+    def decode(self, *maps: Tensor) -> Tensor:
+        """The way up, from what `encode` gives."""
+        *skips, x = maps
         return run_segment(self, self._decode, x, *skips)
 
     def _encode(self, x: Tensor) -> tuple[Tensor, ...]:

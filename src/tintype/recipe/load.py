@@ -180,7 +180,19 @@ def _number(text: str) -> str | float:
 def _explain(error: ErrorDetails) -> str:
     """One line for one pydantic error: the dotted field, what came, what was needed."""
     kinds = {"colour", "folders", "side_by_side", "unpaired", "rgb", "gray", "lab", "unet", "resnet"}
-    kinds |= {"patchgan", "pixel", "dense", "capsule", "pix2pix", "regression", "cyclegan", "labelled", "classifier"}
+    kinds |= {
+        "patchgan",
+        "pixel",
+        "dense",
+        "capsule",
+        "pix2pix",
+        "regression",
+        "cyclegan",
+        "cut",
+        "unit",
+        "labelled",
+        "classifier",
+    }
     path = [str(part) for part in error["loc"] if str(part) not in kinds]
     field = ".".join(path)
     value = error.get("input")

@@ -97,6 +97,51 @@ class CycleGanSpec(Section):
     )
 
 
+class CutSpec(Section):
+    """Unpaired translation, one way: adversarial + patch-wise contrastive losses, one generator (Park et al. 2020)."""
+
+    kind: Literal["cut"] = "cut"
+    init_from: str = Field("", description=INIT_FROM)
+    adversarial: Adversarial = Field("lsgan", description=ADVERSARIAL)
+    lambda_adversarial: float = Field(1.0, gt=0, description="Weight of the generator's adversarial term.")
+    lambda_nce: float = Field(1.0, gt=0, description="Weight of the contrastive term of translations; FastCUT: 10.")
+    lambda_identity: float = Field(
+        1.0,
+        ge=0,
+        description="Weight of the contrastive term of what the generator makes of pictures of the target domain; 0: "
+        "off, as in FastCUT.",
+    )
+    lambda_discriminator: float = Field(
+        0.5, gt=0, description="Weight of each of the discriminator's two terms: 0.5 is their mean, 1 their sum."
+    )
+    temperature: float = Field(0.07, gt=0, description="By which cosines are divided.")
+    places: int = Field(256, ge=2, le=4096, description="Places of a picture that are compared, on each map.")
+    projection: int = Field(256, ge=1, le=4096, description="Length of the vectors that are compared.")
+
+
+class UnitSpec(Section):
+    """Unpaired translation, both ways: variational autoencoders with codes in common (Liu et al. 2017)."""
+
+    kind: Literal["unit"] = "unit"
+    init_from: str = Field("", description=INIT_FROM)
+    adversarial: Adversarial = Field("vanilla", description=ADVERSARIAL)
+    lambda_adversarial: float = Field(10.0, gt=0, description="Weight of each generator's adversarial term.")
+    lambda_reconstruction: float = Field(
+        100.0, gt=0, description="Weight of the mean absolute error of a picture by way of its own code."
+    )
+    lambda_kl: float = Field(0.1, ge=0, description="Weight of how far codes of pictures are from standard normal.")
+    lambda_cycle: float = Field(100.0, ge=0, description="Weight of the mean absolute error of A -> B -> A.")
+    lambda_cycle_kl: float = Field(
+        0.1, ge=0, description="Weight of how far codes on the way there and back are from standard normal."
+    )
+    lambda_discriminator: float = Field(
+        0.5, gt=0, description="Weight of each of a discriminator's two terms: 0.5 is their mean, 1 their sum."
+    )
+    shared_blocks: int = Field(
+        1, ge=1, le=16, description="Last residual blocks of both encoders, and first ones of both decoders, in common."
+    )
+
+
 class ClassifierSpec(Section):
     """Telling classes of pictures apart: cross-entropy of the labels that `data.kind=labelled` gives."""
 
@@ -124,6 +169,8 @@ MethodSpec = Annotated[
     Annotated[Pix2PixSpec, Tag("pix2pix")]
     | Annotated[RegressionSpec, Tag("regression")]
     | Annotated[CycleGanSpec, Tag("cyclegan")]
+    | Annotated[CutSpec, Tag("cut")]
+    | Annotated[UnitSpec, Tag("unit")]
     | Annotated[ClassifierSpec, Tag("classifier")],
     Discriminator(_method_kind),
 ]

@@ -15,8 +15,9 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from tintype.recipe.data import DataSpec, Direction
-from tintype.recipe.methods import MethodSpec, Pix2PixSpec
+from tintype.recipe.methods import CutSpec, CycleGanSpec, MethodSpec, Pix2PixSpec, UnitSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, PatchGanSpec, UNetSpec
+from tintype.recipe.rules_unpaired import TWO_WAY, check_unpaired
 from tintype.recipe.section import Section
 
 Grey = Literal["lab", "rec601"]
@@ -231,39 +232,17 @@ class Recipe(Section):
             raise ValueError(f"data.more has no effect with method.kind={method.kind}: put all pictures into data.path")
         if method.kind == "classifier":
             return self
-        if method.kind != "cyclegan":
-            if self.data.kind == "unpaired":
-                raise ValueError(f"method.kind={method.kind} needs pairs, data.kind=unpaired has none: use cyclegan")
-            if method.vividness > 0 and self.codec.kind != "lab":
-                raise ValueError(
-                    f"method.vividness weighs pixels by chroma, which codec.kind={self.codec.kind} does not predict: "
-                    "use codec.kind=lab, or method.vividness=0"
-                )
+        if isinstance(method, CycleGanSpec | CutSpec | UnitSpec):
+            check_unpaired(self, method)
             return self
-        if self.codec.kind == "lab":
+        if self.data.kind == "unpaired":
             raise ValueError(
-                "method.kind=cyclegan translates whole pictures both ways, codec.kind=lab makes chroma alone: use "
-                "codec.kind=rgb with codec.source=grey3"
+                f"method.kind={method.kind} needs pairs, data.kind=unpaired has none: use cyclegan, cut or unit"
             )
-        if method.lambda_identity > 0 and getattr(self.codec, "source", "") == "grey":
+        if method.vividness > 0 and self.codec.kind != "lab":
             raise ValueError(
-                "method.lambda_identity needs generators with as many channels in as out: use codec.source=grey3, or "
-                "method.lambda_identity=0"
-            )
-        if getattr(self.data, "direction", "ab") == "ba":
-            raise ValueError(
-                "data.direction=ba only turns the names round where method.kind=cyclegan trains both directions: leave "
-                "it out, and give --direction to the commands that use the model"
-            )
-        if method.gradient_penalty > 0 and self.discriminator.norm == "batch":
-            raise ValueError(
-                "method.gradient_penalty needs a discriminator that judges each picture by itself: use "
-                "discriminator.norm=instance or none"
-            )
-        if self.evaluation.best_by not in (None, "last"):
-            raise ValueError(
-                f"evaluation.best_by={self.evaluation.best_by} needs a method that learns from pairs; cyclegan ships "
-                "the last networks: leave it out"
+                f"method.vividness weighs pixels by chroma, which codec.kind={self.codec.kind} does not predict: "
+                "use codec.kind=lab, or method.vividness=0"
             )
         return self
 
@@ -276,7 +255,7 @@ class Recipe(Section):
             case "pix2pix" | "regression":
                 staged = self.method.kind == "pix2pix" and self.method.begins_with_l1
                 return "last" if staged else "psnr"
-            case "cyclegan":
+            case "cyclegan" | "cut" | "unit":
                 return "last"
             case "classifier":
                 return "accuracy"
@@ -289,7 +268,7 @@ class Recipe(Section):
     @property
     def directions(self) -> tuple[Direction, ...]:
         """The directions that are trained; a method of two names its files by them."""
-        return ("ab", "ba") if self.method.kind == "cyclegan" else ("ab",)
+        return ("ab", "ba") if self.method.kind in TWO_WAY else ("ab",)
 
     @property
     def generator_multiple(self) -> int:

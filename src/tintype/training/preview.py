@@ -63,8 +63,8 @@ def build_preview(recipe: Recipe, data: PictureSet, run: RunDir, device: torch.d
     match recipe.method.kind:
         case "pix2pix" | "regression":
             return PairedPreview(recipe, data, run, device)
-        case "cyclegan":
-            return TwoWayPreview(recipe, data, run, device)
+        case "cyclegan" | "cut" | "unit":
+            return UnpairedPreview(recipe, data, run, device)
         case "classifier":
             return ClassifierPreview(recipe, data, device)
 
@@ -104,8 +104,11 @@ class PairedPreview:
         return [_write(self.run, f"step-{step:06d}.png", rows, ["source", f"step {step:,}", "truth"])]
 
 
-class TwoWayPreview:
-    """Both directions: real, translated, reconstructed, identity where channels allow it, truth where there is one."""
+class UnpairedPreview:
+    """One direction or both: real and translated; both ways also reconstructed and, where channels allow it, identity.
+
+    Truths stand beside them where there are any.
+    """
 
     def __init__(self, recipe: Recipe, data: PictureSet, run: RunDir, device: torch.device) -> None:
         self.recipe, self.run, self.device = recipe, run, device
@@ -126,16 +129,14 @@ class TwoWayPreview:
         self._count = count
 
     def validate(self, networks: Networks, step: int) -> dict[str, float] | None:
-        """Cycle and identity of both directions; paired scores of A to B where pictures have partners."""
+        """Cycle and identity of each direction; paired scores of A to B where pictures have partners."""
         scores: dict[str, float] = {}
         translators = self._translators(networks, step)
-        for direction, (domain, other) in ENDS.items():
-            sources, targets = (self._domains[one][:_VALIDATION_CYCLES] for one in (domain, other))
+        for direction, translator in translators.items():
+            sources, targets = (self._domains[one][:_VALIDATION_CYCLES] for one in ENDS[direction])
             if not sources and not targets:
                 continue
-            result = judge_consistency(
-                translators[direction], translators[BACK[direction]], sources, targets, resamples=2
-            )
+            result = judge_consistency(translator, translators.get(BACK[direction]), sources, targets, resamples=2)
             for name, likeness in (("cycle", result.cycle), ("identity", result.identity), ("change", result.change)):
                 if likeness is not None:
                     scores[f"{name}_{direction}_psnr"] = likeness.psnr.mean
@@ -145,25 +146,30 @@ class TwoWayPreview:
     def draw(self, networks: Networks, step: int) -> list[str]:
         """A panel for each direction."""
         translators, files = self._translators(networks, step), []
-        for direction, (domain, other) in ENDS.items():
-            ahead, back = translators[direction], translators[BACK[direction]]
+        for direction, ahead in translators.items():
+            (domain, other), back = ENDS[direction], translators.get(BACK[direction])
+            labels = [f"{domain}, real", f"to {other}, step {step:,}", f"back to {domain}", f"{domain}, identity"]
             rows = []
             for number, single in enumerate(self._domains[domain][: self._count]):
-                made = ahead.predict(single.picture).render()
-                row = [single.picture, made, back.predict(made).render()]
-                if (same := reproduced(back, single.picture)) is not None:
-                    row.append(same)
+                row = [single.picture, ahead.predict(single.picture).render()]
+                if back is not None:
+                    row.append(back.predict(row[1]).render())
+                    if (same := reproduced(back, single.picture)) is not None:
+                        row.append(same)
                 rows.append([*row, *self._truths[domain][number : number + 1]])
             if rows:
-                labels = [f"{domain}, real", f"to {other}, step {step:,}", f"back to {domain}", f"{domain}, identity"]
                 labels = labels[: len(rows[0]) - bool(self._truths[domain])]
                 if self._truths[domain]:
                     labels.append("truth")
-                files.append(_write(self.run, f"step-{step:06d}_{direction}.png", rows, labels))
+                suffix = f"_{direction}" if back is not None else ""
+                files.append(_write(self.run, f"step-{step:06d}{suffix}.png", rows, labels))
         return files
 
     def _translators(self, networks: Networks, step: int) -> dict[Direction, Translator]:
-        return {way: _translator(self.recipe, networks[f"_{way}"], way, step, self.device) for way in ENDS}
+        return {
+            way: _translator(self.recipe, network, way, step, self.device)
+            for way, network in zip(self.recipe.directions, networks.values(), strict=True)
+        }
 
 
 class ClassifierPreview:

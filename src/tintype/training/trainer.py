@@ -352,7 +352,8 @@ def _bare(network: nn.Module) -> nn.Module:
 
 def _optimiser(method: Method, phase: Phase, spec: OptimiserSpec, device: torch.device) -> torch.optim.Optimizer:
     rate = (spec.discriminator_lr or spec.lr) if phase.rate == "discriminator" else spec.lr
-    parameters = [parameter for name in phase.networks for parameter in method.networks[name].parameters()]
+    every = (parameter for name in phase.networks for parameter in method.networks[name].parameters())
+    parameters = list(dict.fromkeys(every))  # networks may share some
     settings: dict[str, Any] = {"betas": spec.betas, "eps": spec.eps, "fused": device.type in ("cpu", "cuda")}
     group = [{"params": parameters, "lr": rate, "initial_lr": rate}]
     if spec.weight_decay:
