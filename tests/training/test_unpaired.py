@@ -225,6 +225,15 @@ def test_the_gradient_penalty_works_in_mixed_precision(domains: Path, tmp_path: 
     assert tintype.train(recipe(domains, *overrides), tmp_path / "run", reporter=QUIET)
 
 
+@pytest.mark.usefixtures("nothing_shipped")
+@pytest.mark.parametrize("method", METHODS)
+def test_other_methods_train_in_mixed_precision_and_recompute(method: str, domains: Path, tmp_path: Path) -> None:
+    changes = [f"method={METHODS[method]}", "generator.blocks=2", "discriminator={kind: capsule, filters: 2, layers: 1}"]
+    changes += ["method.adversarial=margin", "training.precision=bf16", "training.recompute=true", "training.steps=2"]
+    changes += ["training.validate_every=9", "training.sample_every=null"]
+    assert tintype.train(recipe(domains, *changes), tmp_path / "run", reporter=QUIET)
+
+
 def test_what_is_made_grey_is_grey(picture_set: Path, tmp_path: Path) -> None:
     overrides = ["data.kind=colour", "codec.source=grey3", "training.steps=1"]
     assert tintype.train(recipe(picture_set, *overrides), tmp_path / "run", reporter=QUIET)
