@@ -15,7 +15,7 @@ from tintype.recipe import load_recipe, preset_names
 
 SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2"]
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
-SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"], "classifier": ["generator.classes=3"]}
+SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=2"], "classifier": ["generator.classes=3"]}
 
 
 @pytest.mark.parametrize("name", preset_names())
