@@ -34,7 +34,27 @@ GENERATORS = {
     "unet, instance, resize, blocks": (
         "generator={filters: 2, levels: 4, bottleneck_blocks: 1, norm: instance, upsample: resize}"
     ),
+    "encoder_unet, resnet, transposed": (
+        "generator={kind: encoder_unet, filters: 2, upsample: transposed, weights: none, architecture: {model_type: "
+        "resnet, embedding_size: 2, hidden_sizes: [2, 4], depths: [1, 1], layer_type: basic}}"
+    ),
+    "encoder_unet, convnext, instance": (
+        "generator={kind: encoder_unet, filters: 2, norm: instance, weights: none, architecture: {model_type: "
+        "convnext, patch_size: 4, num_stages: 2, hidden_sizes: [2, 4], depths: [1, 1]}}"
+    ),
+    "encoder_unet, swin": (
+        "generator={kind: encoder_unet, filters: 2, weights: none, architecture: {model_type: swin, patch_size: 4, "
+        "image_size: 32, embed_dim: 2, depths: [1, 1], num_heads: [1, 2], window_size: 4}}"
+    ),
+    "encoder_unet, dinov2": (
+        "generator={kind: encoder_unet, filters: 2, weights: none, architecture: {model_type: dinov2, patch_size: 14, "
+        "image_size: 28, hidden_size: 4, num_hidden_layers: 4, num_attention_heads: 2}}"
+    ),
 }
+
+
+TRACED = ("encoder_unet, resnet, transposed", "encoder_unet, dinov2")
+"""Those over a backbone that are exported here: half a minute for all of them would say little more of our own code."""
 
 
 @pytest.fixture(params=CODECS.values(), ids=CODECS.keys())
@@ -46,7 +66,7 @@ PAIRS = [  # a residual generator has no smaller output
     pytest.param((codec, generator), id=f"{network}: {space}")
     for network, generator in GENERATORS.items()
     for space, codec in CODECS.items()
-    if "resnet" not in network or "smaller" not in space
+    if not network.startswith("resnet") or "smaller" not in space
 ]
 
 
@@ -95,8 +115,9 @@ def test_a_network_that_was_trained_with_recomputing_is_exported_like_any_other(
 @pytest.mark.parametrize(
     ("network", "space"),
     [  # of the codec a graph knows numbers of channels and the stride of its output, and it takes seconds to export one
-        *((name, "lab") for name in GENERATORS),
-        *((name, "lab, smaller chroma") for name in GENERATORS if "resnet" not in name),
+        *((name, "lab") for name in GENERATORS if "encoder" not in name),
+        *((name, "lab, smaller chroma") for name in GENERATORS if "resnet" not in name and "encoder" not in name),
+        *((name, "lab, smaller chroma") for name in TRACED),
         *(("unet, batch, transposed", space) for space in ("grey to rgb", "rgb to rgb", "gray")),
         *(("resnet, instance, transposed", space) for space in ("grey to rgb", "rgb to rgb", "gray")),
     ],
@@ -108,7 +129,8 @@ def test_onnx_agrees_with_torch(network: str, space: str, tmp_path: Path) -> Non
     runtime, card = open_runtime(tmp_path / "model.onnx")
     assert card.recipe == recipe
     x = np.random.default_rng(0).uniform(-1, 1, (2, build_codec(recipe).source_channels, 32, 48)).astype(np.float32)
-    np.testing.assert_allclose(runtime(x), TorchRuntime(generator)(x), atol=1e-5)
+    limit = 1e-4 if "dinov2" in network else 1e-5  # its norms are over a few channels here
+    np.testing.assert_allclose(runtime(x), TorchRuntime(generator)(x), atol=limit)
 
 
 @pytest.mark.parametrize(

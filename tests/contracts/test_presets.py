@@ -15,7 +15,13 @@ from tintype.recipe import load_recipe, preset_names
 
 SMALL = ["data.size=32", "data.load_size=null", "evaluation.size=null", "generator.filters=2"]
 SMALL += ["discriminator.filters=2", "discriminator.layers=1", "training.steps=2", "training.batch_size=2"]
-SHALLOW = {"unet": ["generator.levels=3"], "resnet": ["generator.blocks=1"], "classifier": ["generator.classes=3"]}
+BACKBONE = "{model_type: resnet, embedding_size: 2, hidden_sizes: [2, 4], depths: [1, 1], layer_type: basic}"
+SHALLOW = {
+    "unet": ["generator.levels=3"],
+    "resnet": ["generator.blocks=1"],
+    "encoder_unet": ["generator.weights=none", f"generator.architecture={BACKBONE}"],
+    "classifier": ["generator.classes=3"],
+}
 
 
 @pytest.mark.parametrize("name", preset_names())
@@ -40,4 +46,5 @@ def test_a_preset_trains_two_steps_and_leaves_a_working_model(
         return
     picture = np.random.default_rng(0).integers(0, 256, (45, 37), dtype=np.uint8)
     for direction in recipe.directions:
-        assert tintype.Translator(tmp_path / "run", direction)(picture).shape == (45, 37, 3)
+        made = tintype.Translator(tmp_path / "run", direction)(picture)
+        assert made.shape == (45, 37, 1 if recipe.codec.kind == "gray" else 3)

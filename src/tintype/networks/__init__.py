@@ -9,21 +9,36 @@ from tintype.image.codec import build_codec
 from tintype.networks.blocks import forget_statistics, initialise, limit_spectrum
 from tintype.networks.classifier import Classifier
 from tintype.networks.dense import DenseGan
+from tintype.networks.encoder_unet import EncoderUNet
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.resnet import ResNet
 from tintype.networks.unet import UNet
 from tintype.recipe.schema import Direction, Recipe
 
-__all__ = ["Classifier", "DenseGan", "PatchGan", "PixelGan", "ResNet", "UNet", "build_discriminator", "build_generator"]
+__all__ = [
+    "Classifier",
+    "DenseGan",
+    "EncoderUNet",
+    "PatchGan",
+    "PixelGan",
+    "ResNet",
+    "UNet",
+    "build_discriminator",
+    "build_generator",
+]
 
 
-def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | Classifier:
+def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNet | EncoderUNet | Classifier:
     """The recipe's generator with freshly drawn weights; maps `codec.source_channels` to `codec.target_channels`.
 
     In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits.
+
+    Raises:
+        MissingExtraError: It has a backbone, and transformers is not installed.
+        RecipeError: It has one whose architecture nobody has read yet, or that cannot be built.
     """
     codec, spec = build_codec(recipe, direction), recipe.generator
-    network: UNet | ResNet | Classifier
+    network: UNet | ResNet | EncoderUNet | Classifier
     match spec.kind:
         case "unet":
             network = UNet(
@@ -47,6 +62,23 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 dropout=spec.dropout,
                 upsample=spec.upsample,
             )
+        case "encoder_unet":
+            if spec.resolved is None:
+                raise RecipeError(
+                    f"generator.architecture: that of {spec.backbone} is not known here; give it, or let tintype train "
+                    "read it"
+                )
+            network = EncoderUNet(
+                codec.source_channels,
+                codec.target_channels,
+                spec.resolved,
+                filters=spec.filters,
+                norm=spec.norm,
+                dropout=spec.dropout,
+                upsample=spec.upsample,
+                output_stride=recipe.output_stride,
+                init=spec.init,
+            )
         case "classifier":
             network = Classifier(
                 codec.source_channels,
@@ -58,7 +90,8 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> UNet | ResNe
                 norm=spec.norm,
                 dropout=spec.dropout,
             )
-    initialise(network, spec.init)
+    if not isinstance(network, EncoderUNet):  # whose backbone starts as its makers have it
+        initialise(network, spec.init)
     if isinstance(network, Classifier):
         return network
     network.recompute = recipe.training.recompute

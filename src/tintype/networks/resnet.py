@@ -48,6 +48,8 @@ class ResNet(nn.Module):
     Four would do for the halvings, but a block cannot pad a single pixel by reflection.
     """
 
+    encoder_parts = ("stem", "down", "blocks")
+
     def __init__(
         self,
         channels_in: int,

@@ -29,6 +29,8 @@ class UNet(nn.Module):
     That is 2**levels, and twice as much with residual blocks, which cannot pad a single pixel by reflection.
     """
 
+    encoder_parts = ("down", "bottleneck")
+
     def __init__(
         self,
         channels_in: int,

@@ -21,7 +21,7 @@ from tintype.recipe.schema import Recipe
 
 _MAX_BYTES = 1 << 20
 # Taken as they stand: a folder may be called 2024.
-_TEXTS = ("name", "description", "path", "path_b", "more", "init_from")
+_TEXTS = ("name", "description", "path", "path_b", "more", "init_from", "backbone", "weights")
 
 
 def preset_names() -> list[str]:
@@ -179,7 +179,7 @@ def _number(text: str) -> str | float:
 
 def _explain(error: ErrorDetails) -> str:
     """One line for one pydantic error: the dotted field, what came, what was needed."""
-    kinds = {"colour", "folders", "side_by_side", "unpaired", "rgb", "gray", "lab", "unet", "resnet"}
+    kinds = {"colour", "folders", "side_by_side", "unpaired", "rgb", "gray", "lab", "unet", "resnet", "encoder_unet"}
     kinds |= {"patchgan", "pixel", "dense", "pix2pix", "regression", "cyclegan", "labelled", "classifier"}
     path = [str(part) for part in error["loc"] if str(part) not in kinds]
     field = ".".join(path)

@@ -14,20 +14,9 @@ from pydantic import (
     model_validator,
 )
 
+from tintype.recipe.encoders import EncoderUNetSpec
+from tintype.recipe.network_parts import SPECTRAL_NORM, InitSpec, Norm
 from tintype.recipe.section import Section
-
-Norm = Literal["batch", "instance", "none"]
-
-SPECTRAL_NORM = "Divide the weights of every layer by their spectral norm (Miyato et al. 2018)."
-
-
-class InitSpec(Section):
-    """How convolution weights start; biases start at 0, normalisation gains at normal(1, 0.02)."""
-
-    kind: Literal["normal", "xavier", "kaiming", "orthogonal"] = Field("normal", description="Distribution.")
-    gain: float = Field(
-        0.02, gt=0, description="Standard deviation (normal) or gain (xavier, orthogonal); kaiming ignores it."
-    )
 
 
 class UNetSpec(Section):
@@ -115,6 +104,7 @@ def _generator_kind(section: object) -> str | None:
 GeneratorSpec = Annotated[
     Annotated[UNetSpec, Tag("unet")]
     | Annotated[ResNetSpec, Tag("resnet")]
+    | Annotated[EncoderUNetSpec, Tag("encoder_unet")]
     | Annotated[ClassifierNetSpec, Tag("classifier")],
     Discriminator(_generator_kind),
 ]
