@@ -107,8 +107,8 @@ class EncoderUNetSpec(Section):
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Input pixels for each pixel of the backbone's maps, from the first stage to the last."""
-        return backbone_strides(self.resolved or PUBLISHED["microsoft/resnet-18"])
+        """Input pixels for each pixel of the backbone's maps, from the first stage to the last; (1,) while unknown."""
+        return (1,) if self.resolved is None else backbone_strides(self.resolved)
 
     @property
     def multiple_of(self) -> int:

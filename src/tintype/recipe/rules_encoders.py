@@ -27,7 +27,7 @@ def check_encoder(recipe: Recipe) -> None:
         )
     if optimiser.encoder_lr == 0 and optimiser.encoder_frozen_steps:
         raise ValueError("optimiser.encoder_lr=0 freezes the encoder for the whole run: leave out encoder_frozen_steps")
-    if generator.kind != "encoder_unet":
+    if generator.kind != "encoder_unet" or generator.resolved is None:  # checked again when it has been read
         return
     known = PUBLISHED.get(generator.backbone)
     if known is not None and generator.architecture not in (None, known) and generator.weights == "published":
