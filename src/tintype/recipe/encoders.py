@@ -96,6 +96,8 @@ class EncoderUNetSpec(Section):
         for name, content in (value or {}).items():
             limit = _DEEPEST if "depth" in name or "layers" in name or "stages" in name else _LARGEST
             numbers = content if isinstance(content, list) else [content]
+            if name == "depths":
+                numbers = [sum(number for number in numbers if isinstance(number, int))]
             if any(isinstance(number, int | float) and abs(number) > limit for number in numbers):
                 raise ValueError(f"{name} is beyond {limit}")
         return value
