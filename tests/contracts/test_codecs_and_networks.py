@@ -39,6 +39,22 @@ GENERATORS = {
     ),
     "unet, batch, noise": "generator={filters: 2, levels: 3, upsample: resize, noise: input, latent: 2}",
     "resnet, instance, noise": "generator={kind: resnet, filters: 2, blocks: 1, noise: input, latent: 3}",
+    "encoder_unet, resnet, transposed": (
+        "generator={kind: encoder_unet, filters: 2, upsample: transposed, weights: none, architecture: {model_type: "
+        "resnet, embedding_size: 2, hidden_sizes: [2, 4], depths: [1, 1], layer_type: basic}}"
+    ),
+    "encoder_unet, convnext, instance": (
+        "generator={kind: encoder_unet, filters: 2, norm: instance, weights: none, architecture: {model_type: "
+        "convnext, patch_size: 4, num_stages: 2, hidden_sizes: [2, 4], depths: [1, 1]}}"
+    ),
+    "encoder_unet, swin": (
+        "generator={kind: encoder_unet, filters: 2, weights: none, architecture: {model_type: swin, patch_size: 4, "
+        "image_size: 32, embed_dim: 2, depths: [1, 1], num_heads: [1, 2], window_size: 4}}"
+    ),
+    "encoder_unet, dinov2": (
+        "generator={kind: encoder_unet, filters: 2, weights: none, architecture: {model_type: dinov2, patch_size: 14, "
+        "image_size: 28, hidden_size: 4, num_hidden_layers: 4, num_attention_heads: 2}}"
+    ),
 }
 ENLARGING = {
     "srresnet, none, shuffle": (4, "filters: 2, blocks: 2"),
@@ -55,6 +71,10 @@ ENLARGING_PARTS = {
 }
 
 
+TRACED = ("encoder_unet, resnet, transposed", "encoder_unet, dinov2")
+"""Those over a backbone that are exported here: half a minute for all of them would say little more of our own code."""
+
+
 @pytest.fixture(params=CODECS.values(), ids=CODECS.keys())
 def codec(request: pytest.FixtureRequest) -> list[str]:
     return request.param
@@ -64,7 +84,7 @@ PAIRS = [  # a residual generator has no smaller output
     pytest.param((codec, generator), id=f"{network}: {space}")
     for network, generator in GENERATORS.items()
     for space, codec in CODECS.items()
-    if "resnet" not in network or "smaller" not in space
+    if not network.startswith("resnet") or "smaller" not in space
 ]
 ENLARGERS = [pytest.param(parts, id=network) for network, parts in ENLARGING_PARTS.items()]
 
@@ -95,7 +115,7 @@ def test_output_shape_follows_from_the_codec_and_the_stride(recipe: Recipe) -> N
     assert output.shape == (2, channels.target_channels, side // stride * scale, 2 * side // stride * scale)
 
 
-@pytest.mark.parametrize("parts", PAIRS)
+@pytest.mark.parametrize("parts", [pair for pair in PAIRS if "encoder_unet" not in str(pair.id)])
 def test_a_generator_is_its_encoder_and_then_its_decoder(parts: tuple[list[str], str]) -> None:
     recipe = load_recipe("tiny", [*parts[0], parts[1]])
     network = build_generator(recipe).eval()
@@ -138,8 +158,9 @@ def test_a_network_that_was_trained_with_recomputing_is_exported_like_any_other(
 @pytest.mark.parametrize(
     ("network", "space"),
     [  # of the codec a graph knows numbers of channels and the stride of its output, and it takes seconds to export one
-        *((name, "lab") for name in GENERATORS),
-        *((name, "lab, smaller chroma") for name in GENERATORS if "resnet" not in name),
+        *((name, "lab") for name in GENERATORS if "encoder" not in name),
+        *((name, "lab, smaller chroma") for name in GENERATORS if "resnet" not in name and "encoder" not in name),
+        *((name, "lab, smaller chroma") for name in TRACED),
         *(("unet, batch, transposed", space) for space in ("grey to rgb", "rgb to rgb", "gray")),
         *(("resnet, instance, transposed", space) for space in ("grey to rgb", "rgb to rgb", "gray")),
         *((name, "") for name in ENLARGING),
@@ -154,7 +175,8 @@ def test_onnx_agrees_with_torch(network: str, space: str, tmp_path: Path) -> Non
     assert card.recipe == recipe
     x = np.random.default_rng(0).uniform(-1, 1, (2, build_codec(recipe).source_channels, 32, 48)).astype(np.float32)
     inputs = {"source": x, **noise_for(recipe, 2)}
-    np.testing.assert_allclose(runtime.run(inputs)[0], TorchRuntime(generator).run(inputs)[0], atol=1e-5)
+    limit = 1e-4 if "dinov2" in network else 1e-5  # its norms are over a few channels here
+    np.testing.assert_allclose(runtime.run(inputs)[0], TorchRuntime(generator).run(inputs)[0], atol=limit)
 
 
 FROM_NOISE = {

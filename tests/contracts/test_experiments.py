@@ -21,7 +21,9 @@ ALONE = {"chroma-small", "hubble-folds"}
 def test_each_experiment_of_a_document_has_a_small_form_beside_it():
     names = {file.stem for file in FILES} - ALONE
     assert names == {
-        f"{name}{suffix}" for name in ("table1", "table2", "graphs", "panels") for suffix in ("", "-small")
+        f"{name}{suffix}"
+        for name in ("table1", "table2", "graphs", "pretrained", "panels")
+        for suffix in ("", "-small")
     }
 
 

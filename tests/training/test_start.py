@@ -146,6 +146,47 @@ def test_a_run_that_goes_on_needs_what_it_started_from_no_more(
     assert train("tiny", tmp_path / "run", [*settings, "training.steps=2"], reporter=Reporter(quiet=True))
 
 
+GENERATORS = {
+    "unet": "{filters: 4, levels: 4}",
+    "resnet": "{kind: resnet, filters: 2, blocks: 1}",
+    "encoder_unet": (
+        "{kind: encoder_unet, weights: none, filters: 2, architecture: {model_type: resnet, embedding_size: 2, "
+        "hidden_sizes: [2, 4], depths: [1, 1], layer_type: basic}}"
+    ),
+}
+
+
+@pytest.mark.parametrize("generator", GENERATORS.values(), ids=GENERATORS.keys())
+def test_a_colouriser_takes_the_encoder_of_a_network_that_restored_grey_pictures(
+    generator: str, tmp_path: Path
+) -> None:
+    sizes = ["codec.chroma_size=null", "data.size=32", f"generator={generator}"]
+    restoring = load_recipe("tiny", [*sizes, "codec={kind: gray}", "data.damage.mask=0.5", "method.kind=regression"])
+    theirs = save(tmp_path / "model.safetensors", restoring, 1)
+    method, (note,) = started(load_recipe("tiny", sizes), tmp_path / "model.safetensors")
+    ours = method.networks["generator"].state_dict()
+    inside = [
+        name
+        for name in ours
+        if name.startswith(tuple(f"{part}." for part in method.networks["generator"].encoder_parts))
+    ]
+    assert inside
+    assert all(torch.equal(ours[name], theirs[name]) for name in inside)
+    fresh = [name for name in ours if theirs[name].shape != ours[name].shape]
+    assert fresh, "the last layer makes two channels and not one"
+    others = len(ours) - len(inside)
+    assert f": all of its encoder ({len(inside)} tensors) and {others - len(fresh)} of the decoder's {others}; " in note
+    assert f"random still: {fresh[0].rpartition('.')[0]}" in note
+    assert "\n" not in note
+
+
+def test_an_encoder_that_does_not_fit_is_refused_though_parts_of_the_decoder_would(tmp_path: Path) -> None:
+    other = load_recipe("tiny", ["codec={kind: rgb, source: grey3}", "codec.source=rgb", "data.kind=folders"])
+    save(tmp_path / "m.safetensors", other, 1)
+    with pytest.raises(RecipeError, match=r"its weights do not fit the generator: .*codec\.kind is rgb there"):
+        started(TINY, tmp_path / "m.safetensors")
+
+
 def test_training_goes_on_from_an_imported_generator(tmp_path: Path, picture_set: Path) -> None:
     imported = import_reference(REFERENCE, tmp_path / "imported.safetensors").card.recipe
     recipe = load_recipe(

@@ -228,16 +228,9 @@ def test_the_gradient_penalty_works_in_mixed_precision(domains: Path, tmp_path: 
 @pytest.mark.usefixtures("nothing_shipped")
 @pytest.mark.parametrize("method", METHODS)
 def test_other_methods_train_in_mixed_precision_and_recompute(method: str, domains: Path, tmp_path: Path) -> None:
-<<<<<<< ours
-    changes = [f"method={METHODS[method]}", "generator.blocks=2"]
-    changes += ["discriminator={kind: capsule, filters: 2, layers: 1}"]
-    changes += ["method.adversarial=margin", "training.precision=bf16", "training.recompute=true", "training.steps=2"]
-    changes += ["training.validate_every=9", "training.sample_every=null"]
-=======
     changes = [f"method={METHODS[method]}", "method.adversarial=margin", "generator.blocks=2", "training.steps=2"]
     changes += ["discriminator={kind: capsule, filters: 2, layers: 1}", "training.precision=bf16"]
     changes += ["training.recompute=true", "training.validate_every=9", "training.sample_every=null"]
->>>>>>> theirs
     assert tintype.train(recipe(domains, *changes), tmp_path / "run", reporter=QUIET)
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from tintype.data.cache import PictureCache, open_cache
+from tintype.data.damage import damage_of, damaged, picture_generator
 from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, RealSampler, UnpairedSampler
 from tintype.data.source import DOMAINS, Domain, find_items
 from tintype.data.split import Split, make_split, without_copies
@@ -232,6 +233,10 @@ def evaluation_pair(cache: PictureCache, number: int, size: int, recipe: Recipe)
         if stored is None
         else centre(stored, size)
     )
+    if (spec := damage_of(recipe)) is not None:
+        whole = torch.from_numpy(np.ascontiguousarray(source)).permute(2, 0, 1)[None]
+        random = picture_generator(cache.fingerprints[number].sha256)
+        source = damaged(whole, spec, [random])[0].permute(1, 2, 0).numpy()
     return Pair(cache.names[number], np.ascontiguousarray(source), target)
 
 

@@ -7,13 +7,14 @@ stream, so every batch is full, an epoch may end inside one, and the position in
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from tintype.data.cache import PictureCache
+from tintype.data.damage import damage_generator, damage_of, damaged
 from tintype.data.transform import Placement, cut, draw_placement, epoch_order, sample_generator
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
@@ -142,9 +143,7 @@ class _Epochs:
         """Numbers and windows of the pictures of a share of a batch."""
         recipe, store, seed = self.recipe, self.store, self.recipe.training.seed
         pictures, placements = [], []
-        for number in share_of_batch(step, self.batch_size, share):
-            epoch, position = divmod(number, self.count)
-            index = int(self._order(epoch)[position])  # in the order of contents: names must not matter
+        for epoch, index in self.places(step, share):
             picture = self.pictures[index]
             pictures.append(picture)
             placements.append(store.placement(recipe, picture, sample_generator(seed, epoch, self.first + index)))
@@ -156,6 +155,12 @@ class _Epochs:
         pictures, placements = self.samples(step, share)
         target = store.cut(pictures, placements, size, device)
         return target, store.cut(pictures, placements, size, device, source=True) if store.cache.paired else None
+
+    def places(self, step: int, share: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """Epoch and index of each sample in a share of a batch; indices are in the order of contents, not of names."""
+        for number in share_of_batch(step, self.batch_size, share):
+            epoch, position = divmod(number, self.count)
+            yield epoch, int(self._order(epoch)[position])
 
     @functools.lru_cache(maxsize=2)  # noqa: B019
     def _order(self, epoch: int) -> np.ndarray:
@@ -183,6 +188,7 @@ class PairedSampler:
         more: tuple[PictureStore, np.ndarray] | None = None,
     ) -> None:
         self._codec, self._batch_size = build_codec(recipe), recipe.training.batch_size
+        self._damage, self._seed = damage_of(recipe), recipe.training.seed
         other = 0 if more is None else pictures_of_more(recipe)
         self._sets = [_Epochs(recipe, store, pictures, self._batch_size - other)]
         if more is not None:
@@ -198,6 +204,9 @@ class PairedSampler:
         parts = [one.windows(step, share, device) for one in self._sets]
         target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
         source = self._codec.source_of(target) if stored is None else stored
+        if self._damage is not None:
+            places = [(epoch, one.first + index) for one in self._sets for epoch, index in one.places(step, share)]
+            source = damaged(source, self._damage, (damage_generator(self._seed, *place) for place in places))
         return self._codec.encode_source(source), self._codec.encode_target(target)
 
 

@@ -116,7 +116,7 @@ def read_card(path: Path) -> ModelCard:
         from tintype.inference.runtime import open_onnx
 
         return open_onnx(path, optimise=False)[1]
-    _check_safetensors_header(path)
+    check_header(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
@@ -207,8 +207,12 @@ def damaged(path: Path, error: Exception) -> ModelFileError:
     return ModelFileError(f"{path}: is damaged or no model file ({_one_line(str(error))}); export or copy it again")
 
 
-def _check_safetensors_header(path: Path) -> None:
-    """Refuse a header that lies about its length or is too long to be parsed safely."""
+def check_header(path: Path) -> None:
+    """Refuse a safetensors file whose header lies about its length or is too long to be parsed safely.
+
+    Raises:
+        ModelFileError: It does, or the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

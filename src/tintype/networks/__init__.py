@@ -12,6 +12,7 @@ from tintype.networks.classifier import Classifier
 from tintype.networks.conditional import LatentEncoder
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.dense import DenseGan
+from tintype.networks.encoder_unet import EncoderUNet
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.projector import Projector
@@ -28,6 +29,7 @@ __all__ = [
     "DcganDiscriminator",
     "DcganGenerator",
     "DenseGan",
+    "EncoderUNet",
     "LatentEncoder",
     "MlpDiscriminator",
     "MlpGenerator",
@@ -42,7 +44,7 @@ __all__ = [
     "build_latent_encoder",
 ]
 
-Generator = UNet | ResNet | SrResNet | Classifier | MlpGenerator | DcganGenerator
+Generator = UNet | ResNet | EncoderUNet | SrResNet | Classifier | MlpGenerator | DcganGenerator
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
@@ -50,6 +52,10 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
 
     In its place a classifier's recipe has a network that maps `codec.source_channels` to features and logits. What a
     generator from noise makes has `data.size` pixels a side.
+
+    Raises:
+        MissingExtraError: It has a backbone, and transformers is not installed.
+        RecipeError: It has one whose architecture nobody has read yet, or that cannot be built.
     """
     codec, spec = build_codec(recipe, direction), recipe.generator
     latent = getattr(spec, "latent", 0) if "noise" in recipe.inputs_of(direction) else 0
@@ -92,6 +98,23 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 upsample=spec.upsample,
                 skip=spec.skip,
             )
+        case "encoder_unet":
+            if spec.resolved is None:
+                raise RecipeError(
+                    f"generator.architecture: that of {spec.backbone} is not known here; give it, or let tintype train "
+                    "read it"
+                )
+            network = EncoderUNet(
+                codec.source_channels,
+                codec.target_channels,
+                spec.resolved,
+                filters=spec.filters,
+                norm=spec.norm,
+                dropout=spec.dropout,
+                upsample=spec.upsample,
+                output_stride=recipe.output_stride,
+                init=spec.init,
+            )
         case "classifier":
             network = Classifier(
                 codec.source_channels,
@@ -122,10 +145,11 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 norm=spec.norm,
                 upsample=spec.upsample,
             )
-    initialise(network, spec.init)
+    if not isinstance(network, EncoderUNet):  # whose backbone starts as its makers have it
+        initialise(network, spec.init)
     if isinstance(network, SrResNet):
         network.begin_evenly()
-    if isinstance(network, UNet | ResNet | SrResNet):
+    if isinstance(network, UNet | ResNet | EncoderUNet | SrResNet):
         network.recompute = recipe.training.recompute
         if recipe.inference.batch_statistics and spec.norm == "batch":
             forget_statistics(network)

@@ -52,6 +52,8 @@ class ResNet(nn.Module):
     noise `n latent`.
     """
 
+    encoder_parts = ("stem", "down", "blocks")
+
     def __init__(
         self,
         channels_in: int,

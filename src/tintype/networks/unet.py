@@ -31,6 +31,8 @@ class UNet(nn.Module):
     `latent` it also takes noise `n latent`.
     """
 
+    encoder_parts = ("down", "bottleneck")
+
     def __init__(
         self,
         channels_in: int,

@@ -78,8 +78,21 @@ class _DataBase(Section):
         return self.load_size or self.size
 
 
+class DamageSpec(Section):
+    """What a source loses before a network sees it, so that a network can learn to restore it."""
+
+    mask: float = Field(0.0, ge=0, lt=1, description="Share of square patches that are replaced by mid-grey.")
+    patch: int = Field(8, ge=1, le=4096, description="Their side in pixels.")
+    noise: float = Field(0.0, ge=0, le=1, description="Standard deviation of noise, where 1 is from black to white.")
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is lost."""
+        return self.mask > 0 or self.noise > 0
+
+
 class ColourData(_DataBase):
-    """A folder of colour pictures; the grey source is made on the fly as `codec.grey` says."""
+    """A folder of pictures; the source is made of each on the fly: grey as `codec.grey` says, or damaged, or both."""
 
     kind: Literal["colour"] = "colour"
     more: str = Field(
@@ -88,6 +101,7 @@ class ColourData(_DataBase):
         "never held out. Copies of held-out pictures among them are passed over.",
     )
     more_share: float = Field(0.5, gt=0, lt=1, description="Part of each batch that is taken from `more`.")
+    damage: DamageSpec = DamageSpec()
 
 
 class FoldersData(_DataBase):

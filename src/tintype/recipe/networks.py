@@ -14,6 +14,7 @@ from pydantic import (
     model_validator,
 )
 
+from tintype.recipe.encoders import EncoderUNetSpec
 from tintype.recipe.enlarging import SrResNetSpec
 from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, MlpDiscriminatorSpec, MlpSpec
 from tintype.recipe.network_parts import SPECTRAL_NORM, InitSpec, InputName, Norm
@@ -27,6 +28,7 @@ __all__ = [
     "DcganSpec",
     "DenseSpec",
     "DiscriminatorSpec",
+    "EncoderUNetSpec",
     "GeneratorSpec",
     "InitSpec",
     "InputName",
@@ -170,6 +172,7 @@ def _generator_kind(section: object) -> str | None:
 GeneratorSpec = Annotated[
     Annotated[UNetSpec, Tag("unet")]
     | Annotated[ResNetSpec, Tag("resnet")]
+    | Annotated[EncoderUNetSpec, Tag("encoder_unet")]
     | Annotated[ClassifierNetSpec, Tag("classifier")]
     | Annotated[SrResNetSpec, Tag("srresnet")]
     | Annotated[MlpSpec, Tag("mlp")]

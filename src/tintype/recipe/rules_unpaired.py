@@ -50,8 +50,8 @@ def check_unpaired(recipe: Recipe, method: CycleGanSpec | CutSpec | UnitSpec) ->
         case CutSpec():
             if recipe.generator.kind not in ("unet", "resnet"):
                 raise ValueError(
-                    "method.kind=cut compares what a generator's encoder says, generator.kind="
-                    f"{recipe.generator.kind} has none: use generator.kind=resnet or unet"
+                    "method.kind=cut compares what the first half of a generator says, generator.kind="
+                    f"{recipe.generator.kind} is not made of two: use generator.kind=resnet or unet"
                 )
             if source == "grey":
                 raise ValueError(

@@ -18,6 +18,7 @@ from tintype.recipe.data import DataSpec, Direction
 from tintype.recipe.enlarging import EnlargeCodec
 from tintype.recipe.methods import CutSpec, CycleGanSpec, MethodSpec, Pix2PixSpec, UnitSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
+from tintype.recipe.rules_encoders import check_damage, check_encoder
 from tintype.recipe.rules_gan import check_gan
 from tintype.recipe.rules_sr import check_enlarging, check_perceptual
 from tintype.recipe.rules_stochastic import check_noise_in_use
@@ -90,6 +91,13 @@ class OptimiserSpec(Section):
 
     lr: float = Field(2e-4, gt=0, description="Learning rate of the generator.")
     discriminator_lr: float | None = Field(None, gt=0, description="Learning rate of the discriminator; default: lr.")
+    encoder_lr: float | None = Field(
+        None,
+        ge=0,
+        description="Learning rate of the generators' encoders; default: lr. 0: frozen, with the statistics of their "
+        "batch norm.",
+    )
+    encoder_frozen_steps: int = Field(0, ge=0, description="Steps at the start in which the encoders are frozen.")
     betas: tuple[Annotated[float, Field(ge=0, lt=1)], Annotated[float, Field(ge=0, lt=1)]] = Field(
         (0.5, 0.999), description="Decay of the means of gradients and of their squares."
     )
@@ -217,13 +225,16 @@ class Recipe(Section):
     def _parts_fit(self) -> Recipe:
         check_enlarging(self)
         check_perceptual(self)
+        check_encoder(self)
+        check_damage(self)
         if self.method.kind == "gan":
             return self
         stride, generator = self.output_stride, self.generator
         if self.data.size % self.generator_multiple:
+            what = "a residual generator" if generator.kind == "resnet" else f"generator.kind={generator.kind}"
             raise ValueError(
                 f"data.size ({self.data.size}) must be a multiple of {self.generator_multiple} for "
-                + (f"generator.levels={generator.levels}" if generator.kind == "unet" else "a residual generator")
+                + (f"generator.levels={generator.levels}" if generator.kind == "unet" else what)
                 + (" with bottleneck_blocks" if getattr(generator, "bottleneck_blocks", 0) else "")
             )
         if stride & (stride - 1) or stride * self.codec_chroma_size != self.data.size:
@@ -236,14 +247,10 @@ class Recipe(Section):
                 f"codec.chroma_size ({self.codec_chroma_size}) leaves the decoder of {generator.levels} levels "
                 "nothing to do: raise it"
             )
-        if generator.kind != "unet" and stride > 1:
+        if generator.kind not in ("unet", "encoder_unet") and stride > 1:
             raise ValueError(
-                "codec.chroma_size below data.size needs generator.kind=unet, whose decoder can stop early"
-            )
-        if self.data.kind == "colour" and (self.codec.kind == "gray" or getattr(self.codec, "source", "") == "rgb"):
-            raise ValueError(
-                f"codec.kind={self.codec.kind} needs pairs: source and target made from one colour picture would be "
-                "the same; set data.kind=folders, side_by_side or unpaired, or codec.source=grey"
+                "codec.chroma_size below data.size needs generator.kind=unet or encoder_unet, whose decoder can stop "
+                "early"
             )
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")

@@ -14,6 +14,7 @@ from tintype.data.dataset import PictureSet, open_data
 from tintype.errors import DataError, RecipeMismatchError
 from tintype.methods import Method, build_method
 from tintype.recipe import Recipe, load_recipe
+from tintype.training.backbones import with_architecture
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
 from tintype.training.preview import NoPreview, build_preview
@@ -48,12 +49,14 @@ def train(
         DataError: Its pictures cannot be used, or are not those that the run began with.
         RunError: The folder holds another run, or something else.
         OutputError: Something cannot be written.
+        InputError: The published weights of an encoder are not at hand and cannot be fetched.
         NonFiniteLossError: Training diverged; the last checkpoint lies before it.
         OutOfMemoryError: The device's memory is too small.
         LostProcessError: Another process that trains with this one has ended.
     """
     resolved = load_recipe(recipe, overrides)
     run = RunDir(out)
+    resolved = with_architecture(resolved, run)
     with reporter if reporter and is_main() else Reporter(quiet=not is_main()) as say:
         old = run.check(resolved) if is_main() else None
         fabric = make_fabric(resolved)

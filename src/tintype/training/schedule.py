@@ -56,6 +56,8 @@ def idle_settings(recipe: Recipe) -> list[str]:
         notes.append("method.perceptual has no effect: method.lambda_perceptual is 0")
     if generator.kind == "unet" and generator.levels == 2 and generator.dropout > 0:
         notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
+    if recipe.optimiser.encoder_lr == 0 and not method.init_from and getattr(generator, "weights", "none") == "none":
+        notes.append("optimiser.encoder_lr=0 freezes an encoder of random weights: give it some by method.init_from")
     if recipe.inference.batch_statistics and generator.norm != "batch":
         notes.append(f"inference.batch_statistics has no effect with generator.norm={generator.norm}")
     return notes

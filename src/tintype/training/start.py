@@ -1,48 +1,97 @@
-"""Fine-tuning: generators that begin with the weights of an earlier model instead of random ones."""
+"""Generators that begin with the weights of an earlier model, or an encoder's published ones, not with random ones."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import torch
+from torch import Tensor, nn
 
 from tintype.errors import ModelFileError, RecipeError
 from tintype.inference.modelfile import ModelCard, read_card, read_safetensors, require_direction
 from tintype.methods import Method
+from tintype.networks import EncoderUNet
 from tintype.recipe import Recipe
+from tintype.training.backbones import load_backbone
+
+_NAMED = 4
 
 
 def start_from(method: Method, recipe: Recipe) -> list[str]:
-    """Load what `method.init_from` names into the generators; nothing where it is empty.
+    """Load what `method.init_from` names into the generators; without it, the weights that an encoder comes with.
 
     A run folder gives each direction its own weights, or the one direction that it has to "ab". A file gives its
-    weights to the direction that it was trained for.
+    weights to the direction that it was trained for. Where the model has another task, so that not all of its weights
+    fit, those of its encoder must, and of its decoder those are taken that do.
 
     Returns:
         Sentences that a user should see: which generator starts from what.
 
     Raises:
+        InputError: An encoder's weights are not at hand and cannot be fetched, or are damaged.
         ModelFileError: There is no such model, or it is damaged.
         RecipeError: Its weights do not fit the recipe's generator.
     """
     if not recipe.method.init_from:
-        return []
+        return _start_encoders(method, recipe)
     notes = []
     found = _find(Path(recipe.method.init_from).expanduser(), recipe)
     for suffix, network in method.exports.items():
         if (path := found.get(suffix)) is None:
             notes.append(f"{network} starts from random weights: method.init_from has none for that direction")
             continue
-        state, card = read_safetensors(path)
-        try:
-            method.networks[network].load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
-        except RuntimeError:
+        arrays, card = read_safetensors(path)
+        state = {name: torch.from_numpy(value) for name, value in arrays.items()}
+        taken = _fill(method.networks[network], state)
+        if taken is None:
             raise RecipeError(
                 f"method.init_from={path}: its weights do not fit the {network}: {_difference(card, recipe)}; "
                 "leave these as they are there, or start from nothing with method.init_from="
-            ) from None
-        notes.append(f"{network} starts from {path}, step {card.step} of {card.recipe.name}")
+            )
+        notes.append(f"{network} starts from {path}, step {card.step} of {card.recipe.name}{taken}")
     return notes
+
+
+def _start_encoders(method: Method, recipe: Recipe) -> list[str]:
+    spec = recipe.generator
+    if spec.kind != "encoder_unet":
+        return []
+    return [
+        f"encoder of the {name} starts from {load_backbone(network, spec)}"
+        for name, network in method.networks.items()
+        if isinstance(network, EncoderUNet)
+    ]
+
+
+def _fill(network: nn.Module, state: dict[str, Tensor]) -> str | None:
+    """Load all weights, or else those of the encoder and what else fits.
+
+    Returns:
+        What was taken and what not, nothing if all was; None if not even an encoder fits, and nothing was loaded.
+    """
+    ours: dict[str, Tensor] = network.state_dict()
+    fitting = {name: value for name, value in state.items() if name in ours and ours[name].shape == value.shape}
+    if fitting.keys() == state.keys() == ours.keys():
+        network.load_state_dict(fitting)
+        return ""
+    inside = tuple(f"{part}." for part in getattr(network, "encoder_parts", ()))
+    encoder = {name for name in (*ours, *state) if name.startswith(inside)}
+    if not encoder or not encoder <= fitting.keys():
+        return None
+    network.load_state_dict({**ours, **fitting})
+    rest, new = fitting.keys() - encoder, sorted(ours.keys() - fitting.keys())
+    unused = len(state.keys() - fitting.keys())
+    return (
+        f": all of its encoder ({len(encoder)} tensors) and {len(rest)} of the decoder's {len(ours) - len(encoder)}; "
+        f"random still: {_listed(new)}; {unused} of its tensors have no place here"
+    )
+
+
+def _listed(names: list[str]) -> str:
+    """Names of tensors by the layers that they belong to, the first few."""
+    layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
+    more = f" and {len(layers) - _NAMED} more layers" if len(layers) > _NAMED else ""
+    return (", ".join(layers[:_NAMED]) or "nothing") + more
 
 
 def _find(path: Path, recipe: Recipe) -> dict[str, Path]:

@@ -22,11 +22,12 @@ from tintype.console import Reporter
 from tintype.data.dataset import PictureSet
 from tintype.errors import CheckpointError, NonFiniteLossError, OutOfMemoryError, RunError
 from tintype.methods import Batch, Method, Phase
-from tintype.recipe.schema import OptimiserSpec, Recipe
+from tintype.recipe.schema import Recipe
 from tintype.signals import stopping_gently
 from tintype.training.batch_norm import join_batch_norm
 from tintype.training.checkpoint import load_checkpoint, save_checkpoint
 from tintype.training.ema import Ema
+from tintype.training.encoders import Encoders
 from tintype.training.journal import Journal
 from tintype.training.machine import lay_out_channels_last
 from tintype.training.meter import Meter, gradient_norm
@@ -76,8 +77,9 @@ class Trainer:
                 join_batch_norm(network)
             method.networks[name] = fabric.setup_module(network)
             self.team.equalise(network)
+        self.encoders = Encoders(method, recipe.optimiser)
         self.optimisers: dict[str, Any] = {
-            phase.optimiser: fabric.setup_optimizers(_optimiser(method, phase, recipe.optimiser, fabric.device))
+            phase.optimiser: fabric.setup_optimizers(self._optimiser(phase))
             for phase in {phase.optimiser: phase for phase in method.phases}.values()
         }
         self.ema = (
@@ -202,6 +204,7 @@ class Trainer:
 
     def train_step(self) -> None:
         """One batch through all phases that are due."""
+        self.encoders.hold(self.step)
         source, target = (
             part.contiguous(memory_format=self.memory_format) if part.ndim == 4 else part  # a class has no layout
             for part in self.data.batch(self.step, self.fabric.device, self.team.share)
@@ -217,7 +220,7 @@ class Trainer:
             optimiser = self.optimisers[phase.optimiser]
             for group in optimiser.param_groups:
                 group["lr"] = group["initial_lr"] * factor
-            with _trainable_only(self.method, phase):
+            with _trainable_only(self.method, phase, self.encoders.frozen(self.step)):
                 with self.fabric.autocast():
                     terms = self.method.loss(phase.name, batch, out)
                 if not terms:
@@ -340,6 +343,19 @@ class Trainer:
         for network in self.method.networks.values():
             network.train()
 
+    def _optimiser(self, phase: Phase) -> torch.optim.Optimizer:
+        spec, device = self.recipe.optimiser, self.fabric.device
+        rate = (spec.discriminator_lr or spec.lr) if phase.rate == "discriminator" else spec.lr
+        networks = [self.method.networks[name] for name in phase.networks]
+        groups = [
+            {"params": parameters, "lr": lr, "initial_lr": lr}
+            for parameters, lr in self.encoders.groups(networks, rate)
+        ]
+        settings: dict[str, Any] = {"betas": spec.betas, "eps": spec.eps, "fused": device.type in ("cpu", "cuda")}
+        if spec.weight_decay:
+            return torch.optim.AdamW(groups, weight_decay=spec.weight_decay, **settings)
+        return torch.optim.Adam(groups, **settings)
+
     def _stop_gently(self) -> None:
         self._stop = True
         self.reporter.line("stopping after this step, and saving")
@@ -350,22 +366,13 @@ def _bare(network: nn.Module) -> nn.Module:
     return getattr(network, "module", network)
 
 
-def _optimiser(method: Method, phase: Phase, spec: OptimiserSpec, device: torch.device) -> torch.optim.Optimizer:
-    rate = (spec.discriminator_lr or spec.lr) if phase.rate == "discriminator" else spec.lr
-    every = (parameter for name in phase.networks for parameter in method.networks[name].parameters())
-    parameters = list(dict.fromkeys(every))  # networks may share some
-    settings: dict[str, Any] = {"betas": spec.betas, "eps": spec.eps, "fused": device.type in ("cpu", "cuda")}
-    group = [{"params": parameters, "lr": rate, "initial_lr": rate}]
-    if spec.weight_decay:
-        return torch.optim.AdamW(group, weight_decay=spec.weight_decay, **settings)
-    return torch.optim.Adam(group, **settings)
-
-
 @contextmanager
-def _trainable_only(method: Method, phase: Phase) -> Iterator[None]:
-    """Let gradients reach the phase's networks and no others, which also spares computing them."""
+def _trainable_only(method: Method, phase: Phase, frozen: Sequence[nn.Module]) -> Iterator[None]:
+    """Let gradients reach the phase's networks but for frozen parts, which also spares computing the others."""
     for name, network in method.networks.items():
         network.requires_grad_(name in phase.networks)
+    for part in frozen:
+        part.requires_grad_(False)
     try:
         yield
     finally:
