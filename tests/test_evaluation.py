@@ -277,22 +277,6 @@ def test_calibration_finds_the_strength_that_undoes_a_factor():
     assert translator.runtime.calls == 4
 
 
-def test_calibration_takes_the_most_colour_that_costs_nothing():
-    targets = colour_pictures(3)
-    blurred = [0.5 * one + 0.5 * other for one, other in zip(targets, targets[1:] + targets[:1], strict=True)]
-    _, pictures = make(targets)
-    chosen = calibrate_strength(make(blurred)[0], pictures)
-    strengths, translator = [i / 20 for i in range(31)], make(blurred)[0]
-    predictions = [(translator.predict(picture.source), picture.target) for picture in pictures]
-    means = [
-        np.mean([peak_signal_noise_ratio(t, p.render(s), data_range=1) for p, t in predictions]) for s in strengths
-    ]
-    best, mean = max(means), dict(zip(strengths, means, strict=True))
-    assert best - 0.05 < mean[chosen] < best, "the peak itself has less colour"
-    assert chosen > strengths[means.index(best)]
-    assert all(mean[strength] <= best - 0.05 for strength in strengths if strength > chosen)
-
-
 def test_calibration_without_evidence_stays_at_one():
     assert calibrate_strength(*make(grey_pictures(2))) == 1.0
     assert calibrate_strength(*make([])) == 1.0

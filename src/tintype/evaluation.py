@@ -48,9 +48,6 @@ __all__ = [
 
 CALIBRATION_STRENGTHS = tuple(i / 20 for i in range(31))
 
-CALIBRATION_TOLERANCE = 0.05
-"""In dB of mean PSNR: a loss that nobody sees."""
-
 FRECHET_PICTURES = 2048
 """Fewest pictures for which a Fréchet distance stands without a warning."""
 
@@ -201,28 +198,25 @@ def evaluate_folds(
 def calibrate_strength(
     translator: Translator, pictures: Iterable[PicturePair], strengths: Sequence[float] = CALIBRATION_STRENGTHS
 ) -> float:
-    """The most colour that costs nothing: the largest strength whose mean PSNR is as good as the best one's.
+    """The strength of colour with the highest mean PSNR over the pictures whose truth has colour.
 
-    That is, less than `CALIBRATION_TOLERANCE` below the highest. PSNR is flat around its peak, where half the colour
-    may be had for a hundredth of a dB, and few pictures cannot tell where on the flat part the peak lies. Only pictures
-    whose truth has colour count. Give validation pictures, never the ones that the result is then judged on.
+    Give validation pictures, never the ones that the result is then judged on.
 
     Returns:
-        One of `strengths`; 1 where no picture has colour, the strength changes nothing, or the model predicts no
-        chroma.
+        One of `strengths`, of equally good ones that nearest to 1; 1 where no picture has colour or the model
+        predicts no chroma.
     """
     if not translator.codec.predicts_chroma:
         return 1.0
-    totals, count = np.zeros(len(strengths)), 0
+    totals = np.zeros(len(strengths))
     for picture in pictures:
         if mean_chroma(picture.target) >= COLOURED_THRESHOLD:
-            count += 1
             prediction = translator.predict(picture.source)
             totals += [psnr(prediction.render(strength), picture.target) for strength in strengths]
-    if totals.min() == totals.max():
+    if not totals.any():
         return 1.0
-    enough = totals.max() - CALIBRATION_TOLERANCE * count
-    return max(s for s, total in zip(strengths, totals, strict=True) if total > enough)
+    best = totals.max()
+    return min((s for s, total in zip(strengths, totals, strict=True) if total == best), key=lambda s: abs(s - 1))
 
 
 def choose_panels(scores: Scores) -> tuple[PanelChoice, ...]:
