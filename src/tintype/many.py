@@ -28,6 +28,7 @@ from tintype.metrics.spread import (
     fit_factor,
     interval_score,
     marginal_bounds,
+    steadied,
     tints,
 )
 from tintype.metrics.summary import COLOURED_THRESHOLD
@@ -53,7 +54,7 @@ def calibrate(
         validation: Pictures that it did not learn from.
         training: Some of the targets `h w 3` that it learnt from, at the size that it is judged at.
     """
-    answers = [answer for _, answer in _answers(translator, validation)]
+    answers = [(truth, mean, steadied(sd)) for _, (truth, mean, sd) in _answers(translator, validation)]
     if not answers:
         return None
     marginal = marginal_bounds(_true_chroma(translator, picture)[1] for picture in training)
@@ -82,7 +83,7 @@ def judge_spread(
     for number, (pair, (truth, mean, deviation)) in enumerate(_answers(translator, pictures)):
         found = _judge_samples(translator, pair, samples, seed, np.random.default_rng((seed, number)))
         if calibration is not None:
-            low, high = bounds_of(mean, deviation, calibration.factor)
+            low, high = bounds_of(mean, steadied(deviation), calibration.factor)
             bare = bounds_of(mean, deviation, NORMAL_FACTOR)
             ends = np.array(calibration.marginal).T
             found |= {

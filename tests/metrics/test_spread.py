@@ -16,6 +16,7 @@ from tintype.metrics.spread import (
     fit_factor,
     interval_score,
     marginal_bounds,
+    steadied,
     tints,
 )
 
@@ -86,3 +87,8 @@ def test_tints_move_all_pixels_alike_and_as_far_as_they_are_told():
     assert np.ptp(moves, axis=(2, 3)).max() < 1e-9
     assert np.abs(moves[:, 0]).max() == 0
     assert moves[:, 1:, 0, 0].std(axis=0) == pytest.approx([2, 5], rel=0.05)
+
+
+def test_a_deviation_is_steadied_by_that_of_its_picture():
+    deviation = np.array([[[3.0, 4.0]], [[0.0, 0.0]]])
+    np.testing.assert_allclose(steadied(deviation) ** 2, deviation**2 + 25 / 4)

@@ -25,6 +25,7 @@ from tintype.inference.colourise import network_size
 from tintype.inference.network import Network
 from tintype.inference.runtime import StochasticRuntime
 from tintype.inference.translator import Translator
+from tintype.metrics.spread import steadied
 
 _RAMP = np.array([[8, 4, -14], [32, 38, -48], [58, 62, 4], [78, 22, 62], [97, -8, 40]], np.float64)
 """L*a*b* that the colours of a map pass through from 0 upwards; lightness alone orders them."""
@@ -70,8 +71,10 @@ def uncertainty(
         chroma = chroma_in(translator.network, source, output, strength)
         count, total, squares = count + 1, total + chroma, squares + chroma**2
     variance = (squares - np.square(total) / count) / (count - 1)
-    widening = translator.card.spread.widening if translator.card.spread else 1.0
-    return (widening * np.sqrt(np.maximum(variance, 0).sum(axis=2))).astype(np.float32)
+    deviation = np.sqrt(np.maximum(variance, 0))
+    if translator.card.spread is not None:
+        deviation = translator.card.spread.widening * steadied(deviation)
+    return np.sqrt(np.square(deviation).sum(axis=2)).astype(np.float32)
 
 
 def _answers(network: Network, source: np.ndarray, passes: int, seed: int) -> Iterator[np.ndarray]:

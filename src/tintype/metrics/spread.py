@@ -1,8 +1,8 @@
 """Many results of one picture: how far they differ, and whether the truth lies among them as often as they say.
 
 A prediction interval of chroma is the mean of several answers plus and minus a factor times their standard deviation,
-at each pixel, for a* and b* each. The factor is fitted once, on pictures that the model did not learn from (split
-conformal prediction with normalised residuals; Lei et al. 2018).
+at each pixel, for a* and b* each, steadied by that of the whole picture. The factor is fitted once, on pictures that
+the model did not learn from (split conformal prediction with normalised residuals; Lei et al. 2018).
 """
 
 from __future__ import annotations
@@ -112,6 +112,15 @@ def marginal_bounds(chroma: Iterable[np.ndarray], level: float = LEVEL) -> tuple
         raise DataError("calibration: no training pictures, at least one is needed")
     low, high = np.quantile(np.concatenate(planes), [(1 - level) / 2, (1 + level) / 2], axis=0)
     return (float(low[0]), float(high[0])), (float(low[1]), float(high[1]))
+
+
+def steadied(deviation: np.ndarray) -> np.ndarray:
+    """Standard deviations of a picture's pixels, joined with what they are over the picture.
+
+    Sixteen answers may agree at a pixel by chance, or be wrong alike; the rest of the picture says how likely that is.
+    """
+    squares = np.square(deviation)
+    return np.asarray(np.sqrt(squares + squares.mean()))
 
 
 def bounds_of(mean: np.ndarray, deviation: np.ndarray, factor: float) -> tuple[np.ndarray, np.ndarray]:
