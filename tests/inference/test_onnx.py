@@ -81,7 +81,7 @@ class Painter(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layer, self.shift, self.tint = nn.Conv2d(1, 2, 1), nn.Linear(5, 2), nn.Embedding(4, 2)
+        self.layer, self.shift, self.tint = nn.Conv2d(1, 2, 1), nn.Linear(8, 2), nn.Embedding(4, 2)
 
     def forward(self, x, z, label):
         return self.layer(x) + (self.shift(z) * self.tint(label))[:, :, None, None]
@@ -90,7 +90,6 @@ class Painter(nn.Module):
 @pytest.fixture
 def of_three_inputs(monkeypatch):
     monkeypatch.setattr(UNetSpec, "inputs", ("source", "noise", "label"))
-    monkeypatch.setattr(UNetSpec, "latent", 5, raising=False)
     monkeypatch.setattr(UNetSpec, "classes", 4, raising=False)
 
 
@@ -99,10 +98,10 @@ def test_inputs_go_by_name_into_the_file_and_into_torch(make_card, tmp_path):
     module, path, random = Painter(), tmp_path / "model.onnx", np.random.default_rng(2)
     check = export_onnx(module, make_card(), path)
     assert check.max_difference < 1e-5
-    assert check.shapes[1] == {"source": (3, 1, 8, 16), "noise": (3, 5), "label": (3,)}
+    assert check.shapes[1] == {"source": (3, 1, 8, 16), "noise": (3, 8), "label": (3,)}
     inputs = {  # in another order than the network's
         "label": np.array([3, 0, 1]),
-        "noise": random.normal(size=(3, 5)).astype(np.float32),
+        "noise": random.normal(size=(3, 8)).astype(np.float32),
         "source": random.uniform(-1, 1, (3, 1, 4, 6)).astype(np.float32),
     }
     given = [torch.from_numpy(inputs[name]) for name in ("source", "noise", "label")]
@@ -113,7 +112,7 @@ def test_inputs_go_by_name_into_the_file_and_into_torch(make_card, tmp_path):
         one.name: [dimension.dim_param or dimension.dim_value for dimension in one.type.tensor_type.shape.dim]
         for one in onnx.load(path).graph.input
     }
-    assert shapes == {"source": ["n", 1, "h", "w"], "noise": ["n", 5], "label": ["n"]}
+    assert shapes == {"source": ["n", 1, "h", "w"], "noise": ["n", 8], "label": ["n"]}
     with pytest.raises(ModelFileError, match=r"takes source and noise and label, got source; use it"):
         OnnxRuntime(path)(inputs["source"])
 

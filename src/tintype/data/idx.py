@@ -55,14 +55,13 @@ def idx_pictures(folder: Path) -> list[IdxPicture]:
     Raises:
         DataError: A file is missing, damaged, or does not fit its partner, or there are two sets.
     """
-    files = sorted(entry for entry in folder.iterdir() if _IMAGES.fullmatch(entry.name))
-    found: list[tuple[Path, Literal["train", "test"], NDArray[np.uint8]]] = []
-    for path in files:
-        name = _IMAGES.fullmatch(path.name)
-        assert name is not None
-        split = _PARTS[name["part"]]
-        if split in (one for _, one, _ in found):
+    named = sorted((entry, name) for entry in folder.iterdir() if (name := _IMAGES.fullmatch(entry.name)))
+    splits = [_PARTS[name["part"]] for _, name in named]
+    for (path, _), split in zip(named, splits, strict=True):
+        if splits.count(split) > 1:
             raise DataError(f"{folder}: two files hold the pictures of {split}, {path.name} is one; leave one there")
+    found: list[tuple[Path, Literal["train", "test"], NDArray[np.uint8]]] = []
+    for (path, name), split in zip(named, splits, strict=True):
         stem = f"{name['set']}{name['part']}-labels{name['dot']}idx1-ubyte"
         partner = next((folder / one for one in (stem, f"{stem}.gz") if (folder / one).is_file()), None)
         if partner is None:

@@ -20,6 +20,9 @@ from tintype.recipe.schema import Recipe
 _PICTURES = 2
 """In the batch: batch normalisation of one would refuse small maps."""
 
+_LATE = 2**30
+"""A step, and an epoch, after all stages of a training have begun."""
+
 
 @dataclass(slots=True)
 class LayerRow:
@@ -57,8 +60,9 @@ _Seen = dict[str, tuple[tuple[tuple[int, ...], ...], list[LayerRow]]]
 
 def summarise(recipe: Recipe) -> list[NetworkSummary]:
     """Summaries of all networks of a recipe's method, in its order."""
-    if getattr(recipe.method, "gradient_penalty", 0) > 0:  # its second derivatives need more than shapes
-        recipe = recipe.model_copy(update={"method": recipe.method.model_copy(update={"gradient_penalty": 0.0})})
+    # Second derivatives need more than shapes, and networks of features are read from files and not trained.
+    left_out = {name: 0.0 for name in ("gradient_penalty", "lambda_perceptual") if hasattr(recipe.method, name)}
+    recipe = recipe.model_copy(update={"method": recipe.method.model_copy(update=left_out)})
     with torch.device("meta"):
         method = build_method(recipe)
     seen: _Seen = {}
@@ -76,6 +80,9 @@ def summarise(recipe: Recipe) -> list[NetworkSummary]:
     out = method.forward(batch)
     for phase in method.phases:
         method.loss(phase.name, batch, out)
+    for suffix, name in method.exports.items():
+        if name not in seen:  # a method that trains its two halves apart
+            method.networks[name](batch.target if suffix == "_ba" else batch.source)
     for handle in handles:
         handle.remove()
     summaries = []
@@ -112,7 +119,8 @@ class _Watch:
     def begin(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.active = self.name not in self.seen
         if self.active:
-            self.seen[self.name] = (tuple(tuple(one.shape[1:]) for one in inputs), [])
+            several = [part for one in inputs for part in (one if isinstance(one, tuple | list) else [one])]
+            self.seen[self.name] = (tuple(tuple(one.shape[1:]) for one in several), [])
 
     def end(self, *_: object) -> None:
         self.active = False
@@ -146,7 +154,8 @@ def _batch(recipe: Recipe) -> Batch:
     codec, size = build_codec(recipe), recipe.data.size
     with torch.device("meta"):
         classes = torch.zeros(_PICTURES, dtype=torch.int64)
-        source = torch.zeros(_PICTURES, codec.source_channels, size, size)
+        shown = size // recipe.enlargement
+        source = torch.zeros(_PICTURES, codec.source_channels, shown, shown)
         side = size // recipe.output_stride
         target = torch.zeros(_PICTURES, codec.target_channels, side, side)
     match recipe.method.kind:
@@ -155,7 +164,7 @@ def _batch(recipe: Recipe) -> Batch:
         case "classifier":
             return Batch(source, classes)
         case _:
-            return Batch(source, target)
+            return Batch(source, target, step=_LATE, epoch=_LATE)
 
 
 def _large(number: int) -> str:
