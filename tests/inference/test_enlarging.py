@@ -32,7 +32,7 @@ from tintype.inference.translation import Tally
 from tintype.inference.translator import Sizing, Translator
 from tintype.networks import build_generator
 from tintype.recipe import load_recipe
-from tintype.training.preview import make_card
+from tintype.training.cards import make_card
 
 
 def make(scale: int = 4, **generator: object) -> Translator:

@@ -14,7 +14,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -22,12 +21,10 @@ from torch import Tensor, nn
 from tintype import losses
 from tintype.image.codec import build_codec
 from tintype.methods.method import Batch, Peers, Phase
+from tintype.methods.noise import draw_noise
 from tintype.networks import build_discriminator, build_generator
 from tintype.recipe.methods import GanSpec
 from tintype.recipe.schema import Recipe
-
-_NOISE_STREAM = 2**42
-"""Apart from all that the data and image pools draw from the same seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,7 @@ class Gan:
         generator = recipe.generator
         assert generator.kind in ("mlp", "dcgan")  # the schema demands it
         self.spec, self.peers = spec, peers
-        self.seed, self.batch_size, self.latent = recipe.training.seed, recipe.training.batch_size, generator.latent
+        self.seed, self.latent = recipe.training.seed, generator.latent
         channels = build_codec(recipe).target_channels
         self.networks = nn.ModuleDict(
             {"generator": build_generator(recipe), "discriminator": build_discriminator(recipe, channels)}
@@ -129,7 +126,7 @@ class Gan:
         return terms
 
     def _generate(self, batch: Batch, which: int) -> Tensor:
-        noise = torch.from_numpy(self._noise(len(batch.target), batch.step, which)).to(batch.target.device)
+        noise = draw_noise(batch, self.latent, self.seed, self.peers, which=which)[0]
         labels = () if self.spec.labels == "none" else (batch.source,)
         made: Tensor = self.networks["generator"](noise, *labels)
         return made
@@ -139,10 +136,3 @@ class Gan:
         told = (labels,) if self.spec.labels == "projection" else ()
         judged: Tensor = self.networks["discriminator"](pictures, *told)
         return judged
-
-    def _noise(self, count: int, step: int, which: int) -> np.ndarray:
-        """This process's share of the noise of a batch, float32 `count latent`."""
-        random = np.random.Generator(np.random.Philox(np.random.SeedSequence((self.seed, _NOISE_STREAM + which, step))))
-        first = 0 if self.peers is None else self.peers.rank * count
-        noise = random.standard_normal((self.batch_size, self.latent), dtype=np.float32)
-        return noise[first : first + count]

@@ -1,4 +1,4 @@
-"""Noise for generators that take any: what a step draws follows from (seed, step), and from the process's share."""
+"""Noise for generators that take any: what a step draws follows from (seed, step), however many train."""
 
 from __future__ import annotations
 
@@ -13,12 +13,24 @@ _STREAM = 2**42
 """Apart from all else that is drawn from the same seed."""
 
 
-def draw_noise(batch: Batch, latent: int, seed: int, peers: Peers | None = None, *, times: int = 1) -> Tensor:
-    """Standard normal noise for the sources of a batch, `times n latent`, where they lie."""
-    key = (seed, _STREAM, batch.step, peers.rank if peers else 0)
-    random = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
-    drawn = random.standard_normal((times, len(batch.source), latent), dtype=np.float32)
-    return torch.from_numpy(drawn).to(batch.source.device)
+def draw_noise(
+    batch: Batch, latent: int, seed: int, peers: Peers | None = None, *, times: int = 1, which: int = 0
+) -> Tensor:
+    """Standard normal noise for the pictures of a batch, `times n latent`, where they lie.
+
+    Args:
+        batch: This process's share.
+        latent: Size of a noise vector.
+        seed: The recipe's.
+        peers: The processes, if there are several.
+        times: Noise vectors for each picture.
+        which: Tells draws of one step apart.
+    """
+    random = np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, _STREAM, batch.step, which))))
+    count = len(batch.target)
+    last = count * (peers.rank + 1 if peers else 1)
+    drawn = random.standard_normal((last, times, latent), dtype=np.float32)[last - count :]
+    return torch.from_numpy(drawn).transpose(0, 1).contiguous().to(batch.target.device)
 
 
 @torch.no_grad()

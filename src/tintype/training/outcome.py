@@ -103,11 +103,11 @@ def _card(trainer: Trainer, network: nn.Module, step: int, direction: Direction)
     return card.model_copy(update={"strength": strength, "spread": spread, "split": {"digest": data.split.digest}})
 
 
-def _watched(say: Reporter, data: PictureSet, task: str, size: int, part: str = "validation") -> Iterator[Pair]:
+def _watched(say: Reporter, data: PictureSet, task: str, size: int) -> Iterator[Pair]:
     """Pairs to calibrate on, with progress."""
-    total = min(len(getattr(data.split, part)), _CALIBRATION_PICTURES)
+    total = min(len(data.split.validation), _CALIBRATION_PICTURES)
     say.begin(task, total)
-    for done, pair in enumerate(data.pictures(part, size, _CALIBRATION_PICTURES), start=1):
+    for done, pair in enumerate(data.pictures("validation", size, _CALIBRATION_PICTURES), start=1):
         yield pair
         say.update(done, total)
     say.end()
