@@ -37,7 +37,7 @@ def test_a_preset_that_makes_pictures_from_noise_trains_two_steps_and_draws(
     name: str, tmp_path: Path, idx_set: Path
 ) -> None:
     recipe = load_recipe(name)
-    small = {"mlp": "hidden=[8]", "dcgan": "filters=2"}
+    small = {"mlp": "hidden=[8]", "dcgan": "filters=2", "lapgan": "filters=2"}
     overrides = [
         f"data.path={idx_set}",
         *OF_NOISE,

@@ -9,6 +9,7 @@ from tintype.methods.summary import format_summary, summarise
 from tintype.networks import build_discriminator, build_generator
 from tintype.networks.blocks import Head
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
+from tintype.networks.lapgan import LapganDiscriminator, LapganGenerator, enlarged, pyramid
 from tintype.recipe import load_recipe
 from tintype.recipe.generators import halvings
 
@@ -52,6 +53,35 @@ def test_a_picture_is_halved_down_to_at_least_four_pixels(side):
     pictures = generator(torch.randn(2, 4))
     assert pictures.shape == (2, 3, side, side)
     assert DcganDiscriminator(3, side, levels=levels, filters=1)(pictures).shape == (2, 1)
+
+
+@pytest.mark.parametrize("label", [None, torch.tensor([0, 2])])
+@pytest.mark.parametrize("side", [16, 28, 20])
+def test_a_pyramid_makes_each_level_upon_the_one_below(side, label):
+    torch.manual_seed(0)
+    levels, classes = halvings(side), 0 if label is None else 3
+    generator = LapganGenerator(2, side, latent=20, detail=3, classes=classes, levels=levels, filters=2, hidden=4)
+    noise = torch.randn(2, 20)
+    made = generator(noise, label)
+    assert made.shape == (2, 2, side, side)
+    upon = [torch.zeros(2, 2, side >> level, side >> level) for level in reversed(range(levels + 1))]
+    for level in range(levels + 1):
+        upon[level] = generator(noise, label, upon)[level]  # a "real" pyramid that is what it makes itself
+    torch.testing.assert_close(upon[-1], made)
+    assert [picture.shape[-1] for picture in upon] == [side >> level for level in reversed(range(levels + 1))]
+    kind = "none" if label is None else "projection"
+    judge = LapganDiscriminator(2, side, levels=levels, filters=2, hidden=4, labels=kind, classes=classes)
+    real = pyramid(made, levels)
+    each = [judge.judge(level, real[level], real, label) for level in range(levels + 1)]
+    torch.testing.assert_close(judge(made, label), sum(each) / (levels + 1))
+    torch.testing.assert_close(judge(real, label, real), each)
+
+
+def test_halving_keeps_the_mean_and_enlarging_a_plain_picture():
+    real = pyramid(torch.rand(1, 3, 28, 28), 2)
+    assert [level.shape[-1] for level in real] == [7, 14, 28]
+    assert {round(level.mean().item(), 4) for level in real} == {round(real[-1].mean().item(), 4)}
+    torch.testing.assert_close(enlarged(torch.full((1, 1, 7, 7), 0.3)), torch.full((1, 1, 14, 14), 0.3))
 
 
 def test_projection_adds_what_the_features_are_worth_to_the_class():

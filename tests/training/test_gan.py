@@ -52,6 +52,11 @@ DOCUMENT = [
     *("codec.unit_range=true", "method.separate_updates=true", "method.fresh_noise=true"),
     *("method.freeze_discriminator=false", "training.ema=0", "training.sample_steps=[]"),
 ]
+PYRAMID = [
+    "generator={kind: lapgan, filters: 2, hidden: 4, latent: 9, detail: 3, classes: 3}",
+    "discriminator={kind: lapgan, filters: 2, hidden: 4}",
+    *("method.labels=projection", "method.gradient_penalty=1"),
+]
 
 
 def recipe(path: Path, *overrides: str) -> Recipe:
@@ -138,6 +143,20 @@ def test_the_documents_form_goes_on_exactly_with_one_optimiser_for_two_steps(
     assert gone_on["optimisers"].keys() == {"discriminator", "generator"}
     assert gone_on["optimisers"]["discriminator"]["state"][0]["step"] == 24  # two of each of 12 iterations
     assert_same(gone_on, load_checkpoint(tmp_path / "whole" / "checkpoints" / "last.pt"))
+
+
+@pytest.mark.usefixtures("nothing_shipped")
+def test_every_level_of_a_pyramid_plays_and_goes_on_exactly(
+    idx_set: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = recipe(idx_set, *PYRAMID)
+    assert tintype.train(whole, tmp_path / "whole", reporter=QUIET)
+    gone_on = killed_and_gone_on(tmp_path / "run", whole, 8, monkeypatch)
+    assert_same(gone_on, load_checkpoint(tmp_path / "whole" / "checkpoints" / "last.pt"))
+    logged = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    terms = {name for line in logged if line["event"] == "log" for name in line["terms"]}
+    kinds = ("d/real", "d/fake", "d/penalty", "g/adversarial")
+    assert terms == {f"{kind}_{side}" for kind in kinds for side in (4, 8, 16)}
 
 
 def test_both_model_files_draw_the_same_pictures_and_a_seed_repeats_them(run: Path) -> None:
@@ -260,6 +279,11 @@ def test_pictures_without_classes_are_learnt_from_too(pictures: Path, tmp_path: 
         (["evaluation.best_by=psnr"], "ships the last networks"),
         (["inference.orientations=2"], "for translations"),
         (["generator={kind: unet}"], "belong together"),
+        (["generator={kind: lapgan, classes: 3}"], "lapgan takes both"),
+        ([*PYRAMID, "generator.latent=6"], r"generator\.latent \(6\) must be above 2 times generator\.detail \(3\)"),
+        ([*PYRAMID, "data.size=17"], r"data\.size \(17\) must be a multiple of 8 for generator\.kind=lapgan"),
+        ([*PYRAMID, "method.labels=auxiliary"], r"method\.labels=auxiliary is not for lapgan"),
+        ([*PYRAMID, "method.fresh_noise=true"], r"method\.fresh_noise=true is not for lapgan"),
     ],
 )
 def test_parts_that_contradict_each_other_are_refused(tmp_path: Path, changes: list[str], message: str) -> None:

@@ -6,6 +6,7 @@ from tintype.methods.classifier import ClassifierMethod
 from tintype.methods.cut import Cut
 from tintype.methods.cyclegan import CycleGan
 from tintype.methods.gan import Gan
+from tintype.methods.lapgan import Lapgan
 from tintype.methods.method import Batch, Method, Peers, Phase
 from tintype.methods.pix2pix import Pix2Pix
 from tintype.methods.regression import Regression
@@ -27,6 +28,7 @@ __all__ = [
     "Cut",
     "CycleGan",
     "Gan",
+    "Lapgan",
     "Method",
     "Peers",
     "Phase",
@@ -52,5 +54,7 @@ def build_method(recipe: Recipe, peers: Peers | None = None) -> Method:
             return Unit(recipe, recipe.method, peers)
         case ClassifierSpec():
             return ClassifierMethod(recipe, recipe.method)
+        case GanSpec() if recipe.generator.kind == "lapgan":
+            return Lapgan(recipe, recipe.method, peers)
         case GanSpec():
             return Gan(recipe, recipe.method, peers)

@@ -116,11 +116,12 @@ class _Watch:
         self.name, self.seen = name, seen
         self.active = False
 
-    def begin(self, network: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    def begin(self, network: nn.Module, inputs: tuple[Tensor | list[Tensor] | None, ...]) -> None:
         self.active = self.name not in self.seen
         if self.active:
             several = [part for one in inputs for part in (one if isinstance(one, tuple | list) else [one])]
-            self.seen[self.name] = (tuple(tuple(one.shape[1:]) for one in several), [])
+            shapes = tuple(tuple(one.shape[1:]) for one in several if one is not None)
+            self.seen[self.name] = (shapes, [])
 
     def end(self, *_: object) -> None:
         self.active = False

@@ -13,13 +13,14 @@ from tintype.networks.conditional import LatentEncoder
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.dense import DenseGan
 from tintype.networks.encoder_unet import EncoderUNet
+from tintype.networks.from_noise import discriminator_of_noise, generator_from_noise
+from tintype.networks.lapgan import LapganDiscriminator, LapganGenerator
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
 from tintype.networks.projector import Projector
 from tintype.networks.resnet import ResNet
 from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
-from tintype.recipe.generators import halvings
 from tintype.recipe.network_parts import InitSpec
 from tintype.recipe.schema import Direction, Recipe
 
@@ -30,6 +31,8 @@ __all__ = [
     "DcganGenerator",
     "DenseGan",
     "EncoderUNet",
+    "LapganDiscriminator",
+    "LapganGenerator",
     "LatentEncoder",
     "MlpDiscriminator",
     "MlpGenerator",
@@ -44,7 +47,11 @@ __all__ = [
     "build_latent_encoder",
 ]
 
-Generator = UNet | ResNet | EncoderUNet | SrResNet | Classifier | MlpGenerator | DcganGenerator
+Generator = UNet | ResNet | EncoderUNet | SrResNet | Classifier | MlpGenerator | DcganGenerator | LapganGenerator
+
+Discriminator = (
+    PatchGan | PixelGan | DenseGan | CapsuleGan | MlpDiscriminator | DcganDiscriminator | LapganDiscriminator
+)
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
@@ -126,25 +133,8 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 norm=spec.norm,
                 dropout=spec.dropout,
             )
-        case "mlp":
-            network = MlpGenerator(
-                codec.target_channels,
-                recipe.data.size,
-                latent=spec.latent,
-                classes=spec.classes,
-                hidden=spec.hidden,
-            )
-        case "dcgan":
-            network = DcganGenerator(
-                codec.target_channels,
-                recipe.data.size,
-                latent=spec.latent,
-                classes=spec.classes,
-                levels=spec.levels or halvings(recipe.data.size),
-                filters=spec.filters,
-                norm=spec.norm,
-                upsample=spec.upsample,
-            )
+        case "mlp" | "dcgan" | "lapgan":
+            network = generator_from_noise(spec, codec.target_channels, recipe.data.size)
     if not isinstance(network, EncoderUNet):  # whose backbone starts as its makers have it
         initialise(network, spec.init)
     if isinstance(network, SrResNet):
@@ -178,9 +168,7 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
     codec, spec = build_codec(recipe), recipe.discriminator
     channels = channels or codec.source_channels + codec.target_channels
     side = recipe.data.size // recipe.output_stride
-    labels = recipe.method.labels if recipe.method.kind == "gan" else "none"
-    classes = getattr(recipe.generator, "classes", 0)
-    network: PatchGan | PixelGan | DenseGan | CapsuleGan | MlpDiscriminator | DcganDiscriminator
+    network: Discriminator
     match spec.kind:
         case "patchgan":
             _check_side(side, smallest_input_px(spec.strided_layers))
@@ -202,18 +190,8 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
                 routing=spec.routing,
                 norm=spec.norm,
             )
-        case "mlp":
-            network = MlpDiscriminator(channels, side, hidden=spec.hidden, labels=labels, classes=classes)
-        case "dcgan":
-            network = DcganDiscriminator(
-                channels,
-                side,
-                levels=spec.levels or halvings(side),
-                filters=spec.filters,
-                norm=spec.norm,
-                labels=labels,
-                classes=classes,
-            )
+        case "mlp" | "dcgan" | "lapgan":
+            network = discriminator_of_noise(recipe, spec, channels)
     initialise(network, spec.init)
     if spec.kind != "capsule" and spec.spectral_norm:
         limit_spectrum(network)

@@ -55,6 +55,19 @@ class DcganSpec(_FromNoise):
     init: InitSpec = InitSpec()
 
 
+class LapganSpec(_FromNoise):
+    """Laplacian pyramid of generators (Denton et al. 2015): a small picture, then detail for each doubling."""
+
+    kind: Literal["lapgan"] = "lapgan"
+    latent: int = Field(132, ge=2, le=4096, description=_LATENT)
+    detail: int = Field(16, ge=1, le=1024, description="Numbers of the noise that each doubling has to itself.")
+    hidden: int = Field(256, ge=1, le=65_536, description="Width of the dense layer that makes the smallest picture.")
+    filters: int = Field(32, ge=1, le=512, description="Channels of the convolutions that make detail.")
+    levels: int | None = Field(None, ge=1, le=8, description=_LEVELS.replace("Halvings", "Doublings"))
+    norm: Literal["none"] = Field("none", description="It has no normalisation.")
+    init: InitSpec = Field(InitSpec(kind="kaiming"), description="How its weights start.")
+
+
 class MlpDiscriminatorSpec(Section):
     """Fully connected discriminator (Goodfellow et al. 2014): dense layers with ReLU, and one logit for a picture."""
 
@@ -74,6 +87,17 @@ class DcganDiscriminatorSpec(Section):
     norm: Norm = Field("batch", description="Normalisation after each layer but the first.")
     spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
     init: InitSpec = InitSpec()
+
+
+class LapganDiscriminatorSpec(Section):
+    """A discriminator for each level of a Laplacian pyramid (Denton et al. 2015), which sees the one below it too."""
+
+    kind: Literal["lapgan"] = "lapgan"
+    hidden: int = Field(256, ge=1, le=65_536, description="Width of the dense layer that sees the smallest picture.")
+    filters: int = Field(32, ge=1, le=512, description="Channels of the first convolution of the other levels.")
+    norm: Literal["none"] = Field("none", description="It has no normalisation.")
+    spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
+    init: InitSpec = Field(InitSpec(kind="kaiming"), description="How its weights start.")
 
 
 def halvings(side: int) -> int:

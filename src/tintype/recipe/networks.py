@@ -16,7 +16,14 @@ from pydantic import (
 
 from tintype.recipe.encoders import EncoderUNetSpec
 from tintype.recipe.enlarging import SrResNetSpec
-from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, MlpDiscriminatorSpec, MlpSpec
+from tintype.recipe.generators import (
+    DcganDiscriminatorSpec,
+    DcganSpec,
+    LapganDiscriminatorSpec,
+    LapganSpec,
+    MlpDiscriminatorSpec,
+    MlpSpec,
+)
 from tintype.recipe.network_parts import SPECTRAL_NORM, InitSpec, InputName, Norm
 from tintype.recipe.section import Section
 
@@ -32,6 +39,8 @@ __all__ = [
     "GeneratorSpec",
     "InitSpec",
     "InputName",
+    "LapganDiscriminatorSpec",
+    "LapganSpec",
     "MlpDiscriminatorSpec",
     "MlpSpec",
     "Noise",
@@ -176,7 +185,8 @@ GeneratorSpec = Annotated[
     | Annotated[ClassifierNetSpec, Tag("classifier")]
     | Annotated[SrResNetSpec, Tag("srresnet")]
     | Annotated[MlpSpec, Tag("mlp")]
-    | Annotated[DcganSpec, Tag("dcgan")],
+    | Annotated[DcganSpec, Tag("dcgan")]
+    | Annotated[LapganSpec, Tag("lapgan")],
     Discriminator(_generator_kind),
 ]
 
@@ -278,6 +288,7 @@ DiscriminatorSpec = Annotated[
     | Annotated[DenseSpec, Tag("dense")]
     | Annotated[CapsuleSpec, Tag("capsule")]
     | Annotated[MlpDiscriminatorSpec, Tag("mlp")]
-    | Annotated[DcganDiscriminatorSpec, Tag("dcgan")],
+    | Annotated[DcganDiscriminatorSpec, Tag("dcgan")]
+    | Annotated[LapganDiscriminatorSpec, Tag("lapgan")],
     Discriminator(_discriminator_kind),
 ]

@@ -25,14 +25,14 @@ def check_gan(recipe: Recipe) -> None:
     if noise != (method.kind == "gan"):
         raise ValueError(
             f"method.kind={method.kind} does not go with generator.kind={generator.kind}: a generator that makes "
-            "pictures from noise (mlp, dcgan) and method.kind=gan belong together"
+            "pictures from noise (mlp, dcgan, lapgan) and method.kind=gan belong together"
         )
     if recipe.codec.kind == "gray" and recipe.codec.unit_range and not noise:
         raise ValueError("codec.unit_range is for method.kind=gan: leave it out")
     if recipe.evaluation.features != "caltech101" and not noise:
         raise ValueError("evaluation.features judges pictures made from noise: leave it out")
     if method.kind != "gan":
-        if recipe.discriminator.kind in ("mlp", "dcgan") and method.kind not in ("classifier", "regression"):
+        if recipe.discriminator.kind in ("mlp", "dcgan", "lapgan") and method.kind not in ("classifier", "regression"):
             raise ValueError(
                 f"discriminator.kind={recipe.discriminator.kind} is for method.kind=gan: use patchgan, pixel or dense"
             )
@@ -49,6 +49,7 @@ def check_gan(recipe: Recipe) -> None:
     if recipe.codec.kind == "lab" or getattr(recipe.codec, "source", "rgb") != "rgb":
         raise ValueError("method.kind=gan makes whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
     _check_classes(recipe)
+    _check_pyramid(recipe)
     for section, spec in (("generator", generator), ("discriminator", recipe.discriminator)):
         if isinstance(spec, DcganSpec | DcganDiscriminatorSpec):
             levels = spec.levels or halvings(recipe.data.size)
@@ -66,6 +67,37 @@ def check_gan(recipe: Recipe) -> None:
         )
 
 
+def _check_pyramid(recipe: Recipe) -> None:
+    """Refuse a Laplacian pyramid with what its levels, which play games of their own, have no use for."""
+    method, generator = recipe.method, recipe.generator
+    if "lapgan" not in (generator.kind, recipe.discriminator.kind):
+        return
+    if generator.kind != "lapgan" or recipe.discriminator.kind != "lapgan":
+        raise ValueError(
+            f"generator.kind={generator.kind} does not go with discriminator.kind={recipe.discriminator.kind}: lapgan "
+            "takes both"
+        )
+    assert method.kind == "gan"
+    levels = generator.levels or halvings(recipe.data.size)
+    if levels == 0 or recipe.data.size % 2**levels or recipe.data.size >> levels < 2:
+        wanted = 2 ** max(3, levels + 1)
+        raise ValueError(f"data.size ({recipe.data.size}) must be a multiple of {wanted} for generator.kind=lapgan")
+    if generator.latent <= levels * generator.detail:
+        raise ValueError(
+            f"generator.latent ({generator.latent}) must be above {levels} times generator.detail "
+            f"({generator.detail}): the smallest picture is made of the rest"
+        )
+    if method.labels == "auxiliary":
+        raise ValueError("method.labels=auxiliary is not for lapgan: use projection, or none")
+    for name, value, plain in (
+        ("fresh_noise", method.fresh_noise, False),
+        ("separate_updates", method.separate_updates, False),
+        ("freeze_discriminator", method.freeze_discriminator, True),
+    ):
+        if value != plain:
+            raise ValueError(f"method.{name}={str(value).lower()} is not for lapgan: leave it out")
+
+
 def _check_classes(recipe: Recipe) -> None:
     method, classes = recipe.method, getattr(recipe.generator, "classes", 0)
     assert method.kind == "gan"
@@ -78,7 +110,7 @@ def _check_classes(recipe: Recipe) -> None:
         raise ValueError("generator.classes is 1: one class is none, use 0")
     if classes and recipe.data.kind != "labelled":
         raise ValueError(f"generator.classes={classes} needs pictures with classes: use data.kind=labelled")
-    if method.labels != "none" and recipe.discriminator.kind not in ("mlp", "dcgan"):
+    if method.labels != "none" and recipe.discriminator.kind not in ("mlp", "dcgan", "lapgan"):
         raise ValueError(
             f"method.labels={method.labels} needs discriminator.kind=mlp or dcgan, {recipe.discriminator.kind} knows "
             "no classes"
