@@ -14,7 +14,7 @@ from torch import nn
 
 from tintype.errors import UsageError
 from tintype.image.array_picture import ArrayPicture
-from tintype.inference.colourings import colourings
+from tintype.inference.colourings import colourings, drawn_chroma
 from tintype.inference.modelfile import METADATA_KEY, card_to_json
 from tintype.inference.network import noise_of
 from tintype.inference.torch_runtime import TorchRuntime
@@ -97,6 +97,18 @@ def test_the_temperature_scales_the_noise():
     card = with_inference(noisy_card(), temperature=0.5)
     translator = Translator.from_runtime(TorchRuntime(Tinting()), card)
     np.testing.assert_allclose(translator.network(grey()[..., None])[0, 0], 0.05 * noise_of(0, 2)[0], rtol=1e-5)
+
+
+def test_how_sure_a_model_is_is_asked_with_the_whole_noise():
+    plain, close = (
+        Translator.from_runtime(TorchRuntime(Tinting()), with_inference(noisy_card(), temperature=temperature))
+        for temperature in (1.0, 0.25)
+    )
+    maps = [uncertainty(translator, ArrayPicture(grey())) for translator in (plain, close)]
+    np.testing.assert_array_equal(*maps)
+    drawn = [np.stack(list(drawn_chroma(translator.network, grey()[..., None], 3))) for translator in (plain, close)]
+    np.testing.assert_array_equal(*drawn)
+    assert np.ptp(drawn[0], axis=0).min() > 0
 
 
 @pytest.mark.parametrize("noise", ["input", "dropout"])

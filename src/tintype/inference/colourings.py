@@ -60,6 +60,7 @@ def chroma_in(network: Network, source: np.ndarray, output: np.ndarray, strength
 
 
 def drawn_chroma(network: Network, source: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
-    """`chroma_of` with so many seeds; the seeds of different `seed` have next to nothing in common."""
+    """`chroma_of` with the whole noise and so many seeds; those of different `seed` have next to nothing in common."""
+    whole = network.with_whole_noise()
     for number in np.random.SeedSequence(seed).generate_state(count):
-        yield chroma_of(network.with_seed(int(number)), source)
+        yield chroma_of(whole.with_seed(int(number)), source)

@@ -30,14 +30,22 @@ class Network:
         card: How it is fed.
         codec: What it sees and makes.
         seed: Of its noise, where it has any.
+        temperature: Factor on that noise; default: what the recipe says.
     """
 
-    def __init__(self, runtime: Runtime, card: ModelCard, codec: Codec, seed: int = 0) -> None:
+    def __init__(
+        self, runtime: Runtime, card: ModelCard, codec: Codec, seed: int = 0, temperature: float | None = None
+    ) -> None:
         self.runtime, self.card, self.codec, self.seed = runtime, card, codec, seed
+        self.temperature = card.recipe.inference.temperature if temperature is None else temperature
 
     def with_seed(self, seed: int) -> Network:
         """This network with other noise."""
-        return Network(self.runtime, self.card, self.codec, seed)
+        return Network(self.runtime, self.card, self.codec, seed, self.temperature)
+
+    def with_whole_noise(self) -> Network:
+        """This network with the noise that it was trained with, which tells most of how sure it is."""
+        return Network(self.runtime, self.card, self.codec, self.seed, 1.0)
 
     @cached_property
     def lacks_noise(self) -> bool:
@@ -54,7 +62,7 @@ class Network:
         """The network of the picture alone."""
         if "noise" in self.card.inputs:
             recipe = self.card.recipe
-            z = np.float32(recipe.inference.temperature) * noise_of(self.seed, getattr(recipe.generator, "latent", 1))
+            z = np.float32(self.temperature) * noise_of(self.seed, getattr(recipe.generator, "latent", 1))
             many = self.runtime
             assert isinstance(many, ManyRuntime)
             return lambda x: many.run({"source": x, "noise": z.repeat(len(x), axis=0)})[0]
@@ -80,7 +88,7 @@ class Network:
             UsageError: There is none.
         """
         runtime = freezable(self.runtime)
-        return self if runtime is self.runtime else Network(runtime, self.card, self.codec, self.seed)
+        return self if runtime is self.runtime else Network(runtime, self.card, self.codec, self.seed, self.temperature)
 
     def normalising_as_on(self, source: np.ndarray) -> Network:
         """This network with the mean and variance that its instance norm finds on one picture, for all pictures.
@@ -89,7 +97,7 @@ class Network:
             UsageError: What runs the network cannot do that.
         """
         runtime = freezable(self.runtime)
-        return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec, self.seed)
+        return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec, self.seed, self.temperature)
 
     def __call__(self, source: np.ndarray, orientations: int | None = None) -> np.ndarray:
         """What the network says about a picture in display space whose sides `output_stride` divides.

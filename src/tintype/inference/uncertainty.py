@@ -1,10 +1,11 @@
 """How sure a model is of the colours it predicts: their spread over several answers, as a map and as a picture.
 
 The spread is the standard deviation of chroma, sqrt(var a* + var b*): in units of ΔE*ab, at equal lightness. Answers
-differ by the noise of a model that has any; else by dropout, where the network has any and torch runs it; else by the
-orientation in which it is shown the picture. Where the model file holds a calibration, which models with noise have,
-the spread is widened by it, and the truth lies within 1.64 times the spread of a* and of b* in 90 % of such pixels as
-it was measured on. Without one nothing says how far the answers are from the truth.
+differ by the noise of a model that has any (the whole of it, whatever `inference.temperature` is); else by dropout,
+where the network has any and torch runs it; else by the orientation in which it is shown the picture. Where the model
+file holds a calibration, which models with noise have, the spread is widened by it, and the truth lies within 1.64
+times the spread of a* and of b* in 90 % of such pixels as it was measured on. Without one nothing says how far the
+answers are from the truth.
 """
 
 from __future__ import annotations
@@ -81,8 +82,9 @@ def _answers(network: Network, source: np.ndarray, passes: int, seed: int) -> It
     """What the network says about a picture, time after time: model space `h w c`."""
     runtime = network.runtime
     if network.card.makes_many and not network.lacks_noise:
+        whole = network.with_whole_noise()
         for number in np.random.SeedSequence(seed).generate_state(passes):
-            yield network.with_seed(int(number))(source, orientations=1)
+            yield whole.with_seed(int(number))(source, orientations=1)
         return
     if isinstance(runtime, StochasticRuntime) and runtime.drawing(seed) is not None:
         for number in np.random.SeedSequence(seed).generate_state(passes):

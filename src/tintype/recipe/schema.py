@@ -154,7 +154,8 @@ class InferenceSpec(Section):
         1.0,
         ge=0,
         le=2,
-        description="Factor on the noise of generator.noise=input: below 1 results lie closer together.",
+        description="Factor on the noise of generator.noise=input: below 1 results lie closer together. Uncertainty is "
+        "measured with the whole noise.",
     )
     batch_statistics: bool = Field(
         False, description="Batch normalisation by the picture at hand, not by what was learnt in training."
