@@ -22,7 +22,7 @@ from tintype.recipe.schema import Recipe
 
 _MAX_BYTES = 1 << 20
 # Taken as they stand: a folder may be called 2024.
-_TEXTS = ("name", "description", "path", "path_b", "more", "init_from", "backbone", "weights")
+_TEXTS = ("name", "description", "path", "path_b", "more", "init_from", "backbone", "revision", "weights")
 
 
 def preset_names() -> list[str]:

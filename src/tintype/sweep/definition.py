@@ -24,7 +24,15 @@ _MAX_BYTES = 1 << 20
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})")
 _LOGARITHMIC_FROM = 10
-_TEXTS = ("path", "path_b", "more", "init_from", "backbone", "weights")  # taken as they stand, as in recipes
+_TEXTS = (
+    "path",
+    "path_b",
+    "more",
+    "init_from",
+    "backbone",
+    "revision",
+    "weights",
+)  # taken as they stand, as in recipes
 
 
 class Range(Section):
