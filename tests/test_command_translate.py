@@ -186,15 +186,27 @@ def test_a_batch_that_was_killed_is_completed_with_the_same_bytes(model, tmp_pat
     subprocess.run([*command, straight], check=True, capture_output=True)
     expected = contents(straight)
     for count in (1, 17):
-        with subprocess.Popen([*command, out], stderr=subprocess.DEVNULL) as process:
+        with subprocess.Popen([*command, out], stderr=subprocess.PIPE) as process:
             wait_for(lambda count=count: out.is_dir() and len(names(out)) >= count)
             process.kill()
+            assert b"Traceback" not in process.communicate(timeout=20)[1]  # ends when the workers have ended too
         there = contents(out)
         hidden = [name for name in there if name.startswith(".")]
         assert {name: data for name, data in there.items() if name not in hidden}.items() <= expected.items()
     (out / ".00-0123abcd.png").write_bytes(b"half")  # what a kill in the middle of a file leaves, if none did here
     subprocess.run([*command, out], check=True, capture_output=True)
     assert contents(out) == expected
+
+
+def test_workers_of_a_killed_batch_end_in_the_middle_of_a_file_and_take_it_back(model, tmp_path):
+    write_image(tmp_path / "a.png", grey(0, 1500, 1500))
+    out = tmp_path / "out"
+    command = [*COMMAND, "translate", tmp_path / "a.png", "-m", model, "--out", out, "--isolate"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
+        wait_for(lambda: out.is_dir() and any(name.startswith(".a-") for name in names(out)))
+        process.kill()
+        assert process.communicate(timeout=20)[1] == b""
+    assert names(out) == []
 
 
 def wait_for(condition):

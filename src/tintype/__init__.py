@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tintype.api import evaluate, train
+    from tintype.api import evaluate, evaluate_samples, train
     from tintype.errors import TintypeError
     from tintype.image.file import DecodedImage, read_image, write_image
     from tintype.inference.translator import Translator
@@ -24,6 +24,7 @@ __all__ = [
     "TintypeError",
     "Translator",
     "evaluate",
+    "evaluate_samples",
     "load_recipe",
     "read_image",
     "train",
@@ -36,6 +37,7 @@ _HOMES = {
     "TintypeError": "tintype.errors",
     "Translator": "tintype.inference.translator",
     "evaluate": "tintype.api",
+    "evaluate_samples": "tintype.api",
     "load_recipe": "tintype.recipe",
     "read_image": "tintype.image.file",
     "train": "tintype.api",

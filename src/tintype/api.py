@@ -9,21 +9,28 @@ from typing import TYPE_CHECKING
 from tintype import training
 from tintype.console import Reporter
 from tintype.data.cache import open_cache
-from tintype.data.dataset import PictureSet
-from tintype.data.source import find_items
+from tintype.data.dataset import PictureSet, open_data
+from tintype.data.idx import has_idx
+from tintype.data.source import data_folder, find_items
 from tintype.data.split import Split
 from tintype.errors import DataError, TintypeError, UsageError
+from tintype.inference.modelfile import ModelCard
+from tintype.inference.sampling import Sampler
 from tintype.inference.translator import Translator
+from tintype.metrics.features import FeatureName
 from tintype.metrics.measures import Measures, Trunk, further_measures
 from tintype.metrics.realism import DEFAULT_FEATURES, Features, RealismBy, open_realism
+from tintype.metrics.sample_tables import SampleScores
 from tintype.metrics.scores import Scores
 from tintype.recipe import Recipe
+from tintype.recipe.data import ColourData
 from tintype.recipe.schema import BACK, Direction
 from tintype.report import write_report
 from tintype.training.held_out import (
     combined_digest,
     open_baselines,
     open_baselines_of_folds,
+    open_sample_baselines,
     own_pictures,
     pictures_for_test,
     require_folds,
@@ -31,6 +38,12 @@ from tintype.training.held_out import (
 )
 from tintype.training.processes import is_main
 from tintype.training.rundir import RunDir
+from tintype.training.sample_scoring import (
+    SampleJudging,
+    accuracy_in_training,
+    discriminator_of,
+    judge_discriminator,
+)
 from tintype.training.scoring import Beside, score, score_folds
 
 if TYPE_CHECKING:
@@ -111,6 +124,80 @@ def evaluate(
     beside = Beside(training, runs, realism, _measures(recipe, size, ms_ssim, network))
     scores = score(translator, back, pictures, "test", size, beside=beside, split_name=split_name, progress=progress)
     return scores.with_notes([*notes, *more])
+
+
+def evaluate_samples(
+    model: str | Path,
+    data: str | Path | None = None,
+    *,
+    baselines: Iterable[str | Path] = (),
+    features: FeatureName | None = None,
+) -> SampleScores:
+    """Scores of a model that makes pictures from noise, beside real pictures.
+
+    Args:
+        model: A run folder or a model file.
+        data: Folder of pictures to hold samples against: the set that the model was trained on, of which its test
+            pictures are taken, or others. A model that is told classes needs them laid out as its recipe says. Default:
+            the test pictures of the run folder.
+        baselines: Other run folders or model files that make pictures of the same size, judged beside the same
+            pictures.
+        features: The network that judges; default: as the recipe says. The weights of "inception" and "dinov2" are
+            fetched once.
+
+    Raises:
+        DataError: There are no pictures or too few, all of them were trained on, they have other classes, or they are
+            not those that the run began with.
+        ModelFileError: A model is missing or damaged.
+        UsageError: The model makes no pictures from noise, or a baseline has seen the pictures or makes others.
+        InputError: Weights are not there and cannot be fetched.
+    """
+    sampler, run = Sampler(model), RunDir(model)
+    recipe, part, notes = sampler.card.recipe, "test", list[str]()
+    training: PictureSet | None
+    if data is None:
+        training = pictures = pictures_for_test(run)
+    elif (own := _set_of(sampler.card, data)) is not None:
+        training = pictures = own
+    else:
+        pictures, notes = unseen_pictures(_recipe_for(recipe, data), run, data, recipe.data.size)
+        if sampler.classes and len(pictures.classes) != len(sampler.classes):
+            raise DataError(
+                f"{data}: has pictures of {len(pictures.classes)} classes, the model makes {len(sampler.classes)}: "
+                "give pictures of all of them"
+            )
+        training, part = _training_pictures(run)[0], "all of the folder"
+    runs, more = open_sample_baselines(baselines, sampler, set(pictures.hashes("test")))
+    judging = SampleJudging(pictures, "test", training, features)
+    rows, _ = judging.rows({"model": sampler, **runs})
+    judged = None
+    discriminator = discriminator_of(run, sampler.card)
+    if discriminator is None:
+        more.append("The discriminator is left out: only a run folder with its last checkpoint holds it.")
+    else:
+        figures = judge_discriminator(discriminator, recipe, sampler, judging)
+        recorded = run.read_split()
+        known = accuracy_in_training(run, recipe, len(recorded[0].train), sampler.card.step) if recorded else {}
+        judged = figures, known
+    return judging.scores(rows, judged, [*notes, *more], part)
+
+
+def _set_of(card: ModelCard, data: str | Path) -> PictureSet | None:
+    """The pictures of a folder if they are those that a model was trained on, with their test pictures; else None."""
+    spec = card.recipe.data.model_copy(update={"path": str(data)})
+    try:
+        found = open_data(card.recipe.model_copy(update={"data": spec}))
+    except DataError:
+        return None
+    return found if found.split.test and found.split.digest == (card.split or {}).get("digest") else None
+
+
+def _recipe_for(recipe: Recipe, data: str | Path) -> Recipe:
+    """The recipe with pictures of any folder, where the model is told no classes and needs none of them."""
+    folder = data_folder(str(data), "--data")
+    if recipe.data.kind != "labelled" or "label" in recipe.inputs or has_idx(folder):
+        return recipe
+    return recipe.model_copy(update={"data": ColourData(path=str(data), size=recipe.data.size)})
 
 
 def _evaluate_folds(

@@ -221,7 +221,10 @@ def evaluate(
     ] = None,
     features: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Judges realism: caltech101 (default), inception, dinov2 or none."),
+        typer.Option(
+            metavar="NAME",
+            help="Judges realism: caltech101 (default), inception, dinov2, none; samples: also fashion.",
+        ),
     ] = None,
     lpips: Annotated[str | None, typer.Option(metavar="alex|vgg", help="Also LPIPS by this network.")] = None,
     ms_ssim: Annotated[
@@ -231,7 +234,7 @@ def evaluate(
         Path | None, typer.Option("--json", help="Also write the scores to this file; - for standard output.")
     ] = None,
 ) -> None:
-    """Score a model beside the trivial baselines."""
+    """Score a model beside the trivial baselines, or one from noise beside real pictures."""
     from tintype.command_line import evaluate_model
 
     evaluate_model(models, data, direction, size, baselines or [], features, lpips, ms_ssim, json_file)

@@ -16,6 +16,7 @@ from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
 from tintype.metrics.classification import percent
+from tintype.metrics.features import FeatureName
 from tintype.metrics.interval import Interval
 from tintype.metrics.measures import Trunk
 from tintype.metrics.realism import DEFAULT_FEATURES, Features
@@ -38,6 +39,17 @@ def evaluate_model(
     from tintype import api
     from tintype.evaluation import format_scores
 
+    if "source" not in read_card(find_model(models[0])).inputs:
+        for option, given in (
+            ("--direction", direction),
+            ("--size", size),
+            ("--lpips", lpips),
+            ("--ms-ssim", ms_ssim),
+        ):
+            if given is not None:
+                raise UsageError(f"{option}: has no meaning for a model that makes pictures from noise; leave it out")
+        _evaluate_samples(models, data, baselines, features, json_file)
+        return
     wanted = chosen_direction(direction)
     network = one_of("--features", features or DEFAULT_FEATURES, get_args(Features))
     trunk: Trunk | None = None if lpips is None else one_of("--lpips", lpips, get_args(Trunk))
@@ -55,6 +67,21 @@ def evaluate_model(
             progress=say.update,
         )
     print_or_write(scores.to_dict(), format_scores(scores), json_file)
+
+
+def _evaluate_samples(
+    models: list[Path], data: Path | None, baselines: list[Path], features: str | None, json_file: Path | None
+) -> None:
+    from tintype import api
+    from tintype.metrics.sample_tables import format_sample_scores
+
+    if len(models) > 1:
+        raise UsageError("several models from noise are no cross-validation; give all but the first as --baseline")
+    network = None if features is None else one_of("--features", features, get_args(FeatureName))
+    with Reporter() as say:
+        say.begin("judging samples", None)
+        scores = api.evaluate_samples(models[0], data, baselines=baselines, features=network)
+    print_or_write(scores.to_dict(), format_sample_scores(scores), json_file)
 
 
 def run_sweep(

@@ -14,6 +14,7 @@ PUBLIC = [
     "TintypeError",
     "Translator",
     "evaluate",
+    "evaluate_samples",
     "load_recipe",
     "read_image",
     "train",

@@ -107,13 +107,12 @@ def test_labels_of_another_number_are_refused(folder):
         find(folder)
 
 
-def test_pictures_without_labels_or_without_a_training_part_are_refused(folder):
+def test_pictures_without_labels_are_refused_and_those_of_a_test_alone_are_known_as_such(folder):
     (folder / LABELS).rename(folder / "t10k-labels-idx1-ubyte")
     with pytest.raises(DataError, match=r"train-labels-idx1-ubyte\.gz does not lie beside it"):
         find(folder)
     (folder / f"{PICTURES}.gz").rename(folder / "t10k-images-idx3-ubyte.gz")
-    with pytest.raises(DataError, match="holds no train-images"):
-        find(folder)
+    assert {item.split for item in find(folder)} == {"test"}
 
 
 def test_two_files_of_one_part_are_refused(folder):

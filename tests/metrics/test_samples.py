@@ -104,7 +104,7 @@ def test_a_row_counts_classes_copies_and_what_was_asked_for():
     assert "66.7% are told as the class that was asked for, of real ones 100.0%" in verdict
     assert "10% of them are nearer to a training picture" in verdict
     judged = discriminator_figures(np.ones(4, bool), np.zeros(4, bool), 0.0, 0.0)
-    tables = sample_tables(judged, {"real": 0.5}, [row, real], ["a", "b", "c"])
+    tables = sample_tables(judged, {"real": 0.5}, [row, real], 3)
     assert all(len(line) == len(table["head"]) for table in tables for line in table["rows"])
     cells = {line[0]: line[1:] for line in tables[0]["rows"]}
     assert cells["classes covered, of 3"] == ["2", "3"]

@@ -41,6 +41,7 @@ def test_overrides_reach_nested_fields_and_the_last_one_wins() -> None:
 def test_giving_the_length_in_epochs_replaces_steps() -> None:
     training = load_recipe("tiny", ["training.epochs=3"]).training
     assert (training.steps, training.epochs) == (None, 3)
+    assert load_recipe("tiny", ["training.steps=3", "training.epochs=null"]).training.steps == 3
 
 
 def test_extends_takes_the_rest_from_a_file_beside_it(tmp_path: Path) -> None:
@@ -61,6 +62,7 @@ def test_another_kind_of_section_starts_afresh() -> None:
     ("override", "message"),
     [
         ("training.stepz=3", "unknown field training.stepz; did you mean training.steps?"),
+        ("method.lambda_cycle=3", "unknown field method.lambda_cycle, which is for method.kind=cyclegan or unit"),
         ("lambda_l1=3", "unknown field lambda_l1; did you mean method.lambda_l1?"),
         ("optimiser.lr=fast", "optimiser.lr: got 'fast', input should be a valid number"),
         ("optimiser.lr=-1", "optimiser.lr: got -1, input should be greater than 0"),

@@ -92,6 +92,16 @@ def test_a_recipe_beside_the_file_is_found(tmp_path):
     assert grid_points(read_definition(str(tmp_path / "experiment.yaml")))[0].recipe.name == "mine"
 
 
+def test_whole_recipes_are_tried_beside_each_other(tmp_path):
+    (tmp_path / "mine.yaml").write_text("extends: tiny\nname: mine\n")
+    (tmp_path / "experiment.yaml").write_text("recipe: tiny\ngrid: {recipe: [tiny, mine.yaml], training.seed: [0]}\n")
+    points = grid_points(read_definition(str(tmp_path / "experiment.yaml"), ["training.steps=3"]))
+    assert [point.recipe.name for point in points] == ["tiny", "mine"]
+    assert points[0].name == "recipe=tiny,seed=0"
+    assert {point.recipe.training.steps for point in points} == {3}
+    assert grid_points(read_definition("tiny", ["recipe=hubble-lab"]))[0].recipe.name == "hubble-lab"
+
+
 def test_points_are_resolved_named_and_never_the_same_twice():
     points = grid_points(read_definition("tiny", ["optimiser.lr=1e-3,0.001,2e-2", "training.seed=0,1"]))
     assert [point.name for point in points] == [

@@ -8,8 +8,17 @@ import json
 import pytest
 
 from tintype.recipe import load_recipe
+from tintype.sweep.progress import progress_line
 from tintype.sweep.results import Results, TrialResult, as_markdown, write_results
-from tintype.sweep.trial import EventReader, Events, final_score, read_scores, validation_score
+from tintype.sweep.trial import (
+    EventReader,
+    Events,
+    final_score,
+    minimised,
+    read_scores,
+    score_name,
+    validation_score,
+)
 
 
 def trial(name, validation, state="complete", test=19.0, **values):
@@ -75,6 +84,30 @@ def test_without_pairs_both_cycles_are_the_score():
     recipe = load_recipe("faces-cartoons-small")
     assert validation_score(recipe, {"cycle_ab_psnr": 20.0, "cycle_ba_psnr": 22.0, "change_ab_psnr": 9.0}) == 21.0
     assert validation_score(recipe, {"change_ab_psnr": 9.0}) is None
+
+
+def test_pictures_from_noise_are_ranked_by_kid_and_shown_beside_real_ones(tmp_path):
+    recipe = load_recipe("fashion-gan")
+    events = Events({1: {"kid": 0.004}, 2: {"kid": 0.005, "class_accuracy": 0.9}})
+    assert (score_name(recipe), final_score(recipe, events)) == ("kid", 0.005)
+    row = {"precision": 0.6, "recall": 0.5, "accuracy": None, "covered": 10, "copies": 0.01}
+    samples = [{"kid": {"mean": 0.00471}, **row}, {"kid": {"mean": -0.000001}, **row}]
+    judged = {"discriminator": {"accuracy": 0.56}, "discriminator_in_training": {"real": 0.58, "fake": 0.61}}
+    (tmp_path / "scores.json").write_text(json.dumps({"samples": samples, **judged}))
+    scores = read_scores(tmp_path, recipe)
+    rows = [
+        TrialResult(f"seed={seed}", {"training.seed": seed}, "complete", "", scores, kid)
+        for seed, kid in enumerate((0.005, 0.0041))
+    ]
+    results = Results("fashion-gan", "", "", "kid", minimised("kid"), ["training.seed"], rows)
+    text = as_markdown(results)
+    head, _, first, *_ = [line for line in text.splitlines() if line.startswith("|")]
+    cells = dict(zip(head.split(" | "), first.split(" | "), strict=True))
+    assert cells["validation KID x 1000"] == "4.10"
+    assert (cells["KID x 1000"], cells["that of real pictures"]) == ("4.71", "0.00")
+    assert (cells["classes covered"], cells["in training: on real"]) == ("10", "0.580")
+    assert "of the class asked for" not in cells
+    assert "test KID x 1000 4.71 (real pictures: 0.00)" in progress_line(results, "seed=0", 2)
 
 
 def test_damaged_lines_of_a_journal_and_missing_scores_cost_nothing_else(tmp_path):

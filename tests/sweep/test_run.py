@@ -56,6 +56,11 @@ def test_every_point_of_a_grid_is_trained_once_and_never_again(tmp_path):
     assert again == first
 
 
+def test_recipes_that_are_judged_by_different_scores_are_refused(tmp_path):
+    with pytest.raises(RecipeError, match="different validation scores, psnr and kid, so no table can rank them"):
+        sweep(tmp_path / "s", "recipe=tiny,fashion-gan")
+
+
 def test_the_table_is_sorted_by_validation_and_holds_test_scores_beside_doing_nothing(tmp_path):
     results = sweep(tmp_path / "s", "optimiser.lr=1e-2,1e-3")
     assert [row["values"]["optimiser.lr"] for row in results["trials"]] == [1e-3, 1e-2]

@@ -31,7 +31,7 @@ SETTINGS = ["codec.chroma_size=null", "data.size=16", "generator.kind=encoder_un
 
 @pytest.fixture(autouse=True)
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise OSError("no network")
 
     monkeypatch.setattr("huggingface_hub.hf_hub_download", refuse)
@@ -81,6 +81,35 @@ def test_the_cache_is_looked_at_before_the_hub(published: Path, tmp_path: Path) 
     shutil.copytree(published, tmp_path / "cache" / "own-resnet")
     _, notes = started(recipe_of("generator.backbone=somebody/own-resnet"), tmp_path / "run")
     assert "starts from somebody/own-resnet, sha256 " in notes[0]
+
+
+def test_a_run_says_which_commit_of_the_hub_it_got(
+    published: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = tmp_path / "hub" / "snapshots" / "0123abcd"
+    shutil.copytree(published, snapshot)
+    asked = []
+
+    def fetch(backbone: str, name: str, revision: str | None) -> str:
+        asked.append((backbone, name, revision))
+        return str(snapshot / name)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", fetch)
+    recipe = recipe_of("generator.backbone=somebody/own-resnet", "generator.revision=1234")
+    _, notes = started(recipe, tmp_path / "run")
+    assert asked == [("somebody/own-resnet", name, "1234") for name in ("config.json", "model.safetensors")]
+    assert "starts from somebody/own-resnet at commit 0123abcd, sha256 " in notes[0]
+
+
+def test_a_revision_is_kept_apart_and_refused_where_it_means_nothing(published: Path, tmp_path: Path) -> None:
+    shutil.copytree(published, tmp_path / "cache" / "own-resnet@v2")
+    _, notes = started(recipe_of("generator.backbone=somebody/own-resnet", "generator.revision=v2"), tmp_path / "run")
+    assert "starts from somebody/own-resnet, sha256 " in notes[0]
+    with pytest.raises(RecipeError, match=r"generator\.revision=v2: .* is a folder and has no revisions"):
+        started(recipe_of(f"generator.backbone={published}", "generator.revision=v2"), tmp_path / "run")
+    for change, said in (("revision=../x", "string should match"), ("weights=none", "revision has no effect")):
+        with pytest.raises(RecipeError, match=said):
+            load_recipe("tiny", [*SETTINGS, "data.size=32", "generator.revision=v2", f"generator.{change}"])
 
 
 def test_without_a_network_the_error_names_the_file_and_where_to_put_it(tmp_path: Path) -> None:

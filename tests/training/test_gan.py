@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.conftest import write_idx
 from typer.testing import CliRunner
 
 import tintype
@@ -213,9 +214,89 @@ def test_what_translates_refuses_it_in_one_line(run: Path, model: str) -> None:
         tintype.Translator(run / model)
 
 
-def test_evaluate_refuses_it_in_one_line(run: Path, picture_set: Path) -> None:
+def test_the_function_for_translations_refuses_it_in_one_line(run: Path, picture_set: Path) -> None:
     with pytest.raises(UsageError, match="makes pictures from noise"):
         tintype.evaluate(run, picture_set)
+
+
+def evaluate(*words: object) -> Any:
+    return CliRunner().invoke(app, ["evaluate", *map(str, words)])
+
+
+def test_evaluate_gives_what_the_run_said_at_its_end(run: Path, tmp_path: Path) -> None:
+    result = evaluate("-m", run, "--json", tmp_path / "scores.json")
+    assert result.exit_code == 0, result.output
+    expected = json.loads((run / "scores.json").read_text())
+    assert json.loads((tmp_path / "scores.json").read_text()) == {**expected, "notes": []}  # of the split, in the run's
+    assert result.output.rstrip().endswith(expected["verdict"])
+    assert "real pictures" in result.output and "accuracy in training" in result.output
+
+
+def test_a_model_file_knows_the_set_that_it_was_trained_on_and_says_what_it_lacks(run: Path, idx_set: Path) -> None:
+    here = tintype.evaluate_samples(run, idx_set)
+    alone = tintype.evaluate_samples(run / "model.onnx", idx_set)
+    assert here.rows == alone.rows
+    assert here.to_dict()["samples"] == json.loads((run / "scores.json").read_text())["samples"]
+    assert (alone.discriminator, len(alone.tables)) == (None, 1)
+    assert "only a run folder with its last checkpoint holds it" in alone.notes[0]
+
+
+def test_other_pictures_are_halved_where_training_pictures_are_not_at_hand(
+    run: Path, idx_set: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for file in idx_set.glob("t10k-*"):
+        (other / file.name).write_bytes(file.read_bytes())
+    scores = tintype.evaluate_samples(run / "model.onnx", other)
+    assert (scores.pictures, scores.protocol["split"]) == (12, "all of the folder")
+    assert [row.name for row in scores.rows] == ["model", "real"]
+    assert all(row.nearest is None for row in scores.rows)
+    assert len(scores.notes) == 3 and "every second picture is the real one" in scores.notes[-1]
+    with pytest.raises(DataError, match="no readable picture is left to train on"):
+        open_data(recipe(other))
+    beside = tintype.evaluate_samples(run, other)
+    assert (beside.pictures, beside.notes) == (24, ())
+    assert beside.rows[0].nearest is not None
+
+
+def test_a_model_without_classes_is_held_against_any_folder(
+    run: Path, idx_set: Path, picture_set: Path, tmp_path: Path
+) -> None:
+    plain = recipe(idx_set, "generator.classes=0", "method.labels=none", "training.steps=2", "training.sample_steps=[]")
+    assert tintype.train(plain, tmp_path / "plain", reporter=QUIET)
+    assert [row.name for row in tintype.evaluate_samples(tmp_path / "plain", picture_set).rows] == ["model", "real"]
+    result = evaluate("-m", run, "--baseline", tmp_path / "plain", "--json", "-")
+    scores = json.loads(result.output)
+    assert scores["tables"][0]["head"] == ["", "model", "real pictures", "run plain"]
+    assert "that of run plain" in scores["verdict"]
+    with pytest.raises(DataError, match="lie in no folder of a class"):
+        tintype.evaluate_samples(run, picture_set)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "message"),
+    [
+        (["--direction", "ab"], UsageError, "--direction: has no meaning for a model that makes pictures from noise"),
+        (["--size", "32"], UsageError, "--size: has no meaning"),
+        (["--lpips", "alex"], UsageError, "--lpips: has no meaning"),
+        (["--no-ms-ssim"], UsageError, "--ms-ssim: has no meaning"),
+        (["--features", "none"], UsageError, "--features none: choose caltech101, fashion, inception or dinov2"),
+        (["--model", "RUN"], UsageError, "give all but the first as --baseline"),
+        (["--data", "nowhere"], DataError, "nowhere: no such folder"),
+        (["--data", "FEW"], DataError, "3 pictures are too few to judge by, 4 are needed"),
+    ],
+)
+def test_evaluate_refuses_what_makes_no_sense_for_samples(
+    run: Path, tmp_path: Path, words: list[str], error: type[Exception], message: str
+) -> None:
+    few = tmp_path / "FEW"
+    few.mkdir()
+    write_idx(few / "t10k-images-idx3-ubyte", np.random.default_rng(1).integers(0, 256, (3, 16, 16), dtype=np.uint8))
+    write_idx(few / "t10k-labels-idx1-ubyte", np.arange(3, dtype=np.uint8))
+    result = evaluate("-m", run, *(str({"RUN": run, "FEW": few}.get(word, word)) for word in words))
+    assert isinstance(result.exception, error)
+    assert message in str(result.exception)
 
 
 def test_inspect_says_what_it_makes(run: Path) -> None:
@@ -251,7 +332,7 @@ def test_pictures_shown_whole_are_those_that_are_cut_one_by_one(idx_set: Path, m
         assert torch.equal(ours[1], theirs[1])
 
 
-def test_pictures_without_classes_are_learnt_from_too(pictures: Path, tmp_path: Path) -> None:
+def test_pictures_without_classes_are_learnt_from_too(run: Path, pictures: Path, tmp_path: Path) -> None:
     changes = ["data.kind=colour", "codec.kind=rgb", "generator.classes=0", "method.labels=none", "training.steps=2"]
     plain = recipe(
         pictures, *changes, "training.sample_steps=[]", "discriminator={kind: patchgan, filters: 2, layers: 1}"
@@ -260,6 +341,8 @@ def test_pictures_without_classes_are_learnt_from_too(pictures: Path, tmp_path: 
     assert Sampler(tmp_path / "run")(3).shape == (3, 16, 16, 3)
     with pytest.raises(UsageError, match="without being told a class"):
         Sampler(tmp_path / "run").class_number("1")
+    with pytest.raises(UsageError, match="makes pictures of 16 x 16 x 3, the model of 16 x 16 x 1"):
+        tintype.evaluate_samples(run, baselines=[tmp_path / "run"])
 
 
 @pytest.mark.parametrize(

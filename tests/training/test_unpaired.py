@@ -128,6 +128,9 @@ def test_a_stopped_run_goes_on_with_the_same_pools_to_the_same_end(domains: Path
         assert all(torch.equal(value, theirs["networks"][name][key]) for key, value in network.items())
 
 
+ENCODER = (
+    "{kind: encoder_unet, weights: none, architecture: {model_type: resnet, depths: [1, 1], hidden_sizes: [8, 16]}}"
+)
 METHODS = {"cut": "{kind: cut, places: 8, projection: 4}", "unit": "{kind: unit}"}
 
 
@@ -212,6 +215,17 @@ def test_pairs_can_be_learnt_without_their_pairing(tmp_path: Path) -> None:
         (["method={kind: unit, shared_blocks: 2}", "generator.blocks=3"], "must be at most half of generator.blocks"),
         (["method={kind: unit}", "data.kind=folders", "data.direction=ba"], "where method.kind=unit trains both"),
         (["method={kind: cut}", "evaluation.best_by=ssim"], "cut ships the last networks"),
+        (["method={kind: cut}", f"generator={ENCODER}"], "generator.kind=encoder_unet is not made of two"),
+        (
+            ["method={kind: unit}", f"generator={ENCODER}"],
+            "generator.kind=encoder_unet is none: use",
+        ),
+        (
+            ["method={kind: unit}", "generator.architecture={model_type: resnet}"],
+            "unknown field generator.architecture, which is for generator.kind=encoder_unet",
+        ),
+        (["method={kind: cut}", "generator.noise=input"], "method.kind=cut would learn to ignore it"),
+        (["method={kind: unit}", "generator.noise=input"], "method.kind=unit would learn to ignore it"),
     ],
 )
 def test_parts_that_cannot_work_together_are_refused(overrides: list[str], message: str, tmp_path: Path) -> None:

@@ -56,6 +56,9 @@ class Sampler:
         count: int = getattr(card.recipe.generator, "classes", 0)
         self.classes = card.classes or tuple(map(str, range(count)))
         """Names of the classes that pictures are made of; none where the network is not told one."""
+        side = card.recipe.data.size
+        self.shape = (side, side, self._codec.target_channels)
+        """Of a picture, `h w c`."""
 
     def class_number(self, label: str) -> int:
         """The number of a class from its name, in any case, or from its number.
@@ -103,8 +106,8 @@ class Sampler:
         if self.classes:
             inputs["label"] = labels[numbers].astype(np.int64)
         (output,) = self._runtime.run(inputs)
-        side = self.card.recipe.data.size
-        expected = (len(numbers), self._codec.target_channels, side, side)
+        height, width, channels = self.shape
+        expected = (len(numbers), channels, height, width)
         if output.shape != expected:
             raise ModelFileError(
                 f"the model gave an output of shape {output.shape} where its card promises {expected}; export it again"

@@ -9,13 +9,15 @@ from __future__ import annotations
 import dataclasses
 import json
 import multiprocessing
+import os
 import signal
+import threading
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import final
 
@@ -39,6 +41,7 @@ _ANSWER_BYTES = 2**20
 _READY = b"ready"
 _LOOK_S = 0.1  # how often a waiting thread looks whether it is to stop
 _GRACE_S = 1.0  # beyond its time limit, in which a worker may say so itself
+_TAKE_BACK_S = 2.0  # in which a worker whose batch was killed may remove what it was writing
 
 
 @final
@@ -208,17 +211,26 @@ def serve(connection: Connection, isolation: Isolation) -> None:
     if isolation.memory is not None:
         _limit_memory(isolation.memory)
     turns = turns_for(translator)
-    connection.send_bytes(_READY)
-    while True:
-        try:
+    threading.Thread(target=_end_with_parent, args=(turns,), daemon=True).start()
+    try:
+        connection.send_bytes(_READY)
+        while True:
             job = connection.recv()
-        except EOFError:
-            return
-        result = translate_file(job, translator, isolation.options, turns, overwrite=isolation.overwrite)
-        try:
+            result = translate_file(job, translator, isolation.options, turns, overwrite=isolation.overwrite)
             connection.send_bytes(json.dumps(dataclasses.asdict(result), default=str).encode())
-        except BrokenPipeError:  # the batch has ended meanwhile
-            return
+    except (EOFError, ConnectionError, StoppedError):  # the batch has ended, or was killed
+        return
+
+
+def _end_with_parent(turns: Turns) -> None:
+    """Wait until the process that gives the jobs has ended, however it did, and then end this one in mid-file."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    wait([parent.sentinel])
+    turns.stop.set()
+    time.sleep(_TAKE_BACK_S)  # where the file is taken back by then, this process is gone
+    os._exit(1)
 
 
 def _limit_memory(beyond: int) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Literal, final
 
 import numpy as np
 
@@ -99,6 +99,11 @@ def open_caltech101() -> ClassifierFeatures:
 def open_fashion() -> ClassifierFeatures:
     """The one for Fashion-MNIST, of its ten classes in the order of their numbers; opened once."""
     return _opened(_FASHION)
+
+
+def open_classifier(name: Literal["caltech101", "fashion"]) -> ClassifierFeatures:
+    """One of the two by its name."""
+    return open_fashion() if name == "fashion" else open_caltech101()
 
 
 def _opened(name: str) -> ClassifierFeatures:

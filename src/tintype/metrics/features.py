@@ -1,6 +1,7 @@
 """Networks that turn pictures into features, for KID and Frechet distances; which one is decided by name.
 
     caltech101   a small classifier that this project trained and ships; needs no download and no torch
+    fashion      another one, of Fashion-MNIST
     inception    the Inception-v3 of 2015 that FID and KID are published with; fetched once
     dinov2       DINOv2 (ViT-B/14) by transformers; fetched once
 
@@ -14,7 +15,7 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-FeatureName = Literal["caltech101", "inception", "dinov2"]
+FeatureName = Literal["caltech101", "fashion", "inception", "dinov2"]
 
 
 class FeatureNetwork(Protocol):
@@ -43,10 +44,10 @@ def open_features(name: FeatureName) -> FeatureNetwork:
         MissingExtraError: A library is missing that the network needs.
     """
     match name:
-        case "caltech101":
-            from tintype.metrics.classifier import open_caltech101
+        case "caltech101" | "fashion":
+            from tintype.metrics.classifier import open_classifier
 
-            return open_caltech101()
+            return open_classifier(name)
         case "inception":
             from tintype.metrics.inception import open_inception
 

@@ -70,6 +70,12 @@ class EncoderUNetSpec(Section):
         description="The backbone's config.json, with model_type; default: read where the backbone is and kept with "
         "the run. For published ResNet, ConvNeXt, Swin and DINOv2 nothing is read.",
     )
+    revision: str | None = Field(
+        None,
+        pattern=r"^[0-9A-Za-z][\w.-]{0,99}$",
+        description="Branch, tag or commit of the backbone on the hub; default: what stands there today. The run says "
+        "which commit it got.",
+    )
     weights: str = Field(
         "published",
         min_length=1,

@@ -22,7 +22,7 @@ from tintype.recipe.schema import Recipe
 
 _MAX_BYTES = 1 << 20
 # Taken as they stand: a folder may be called 2024.
-_TEXTS = ("name", "description", "path", "path_b", "more", "init_from", "backbone", "weights")
+_TEXTS = ("name", "description", "path", "path_b", "more", "init_from", "backbone", "revision", "weights")
 
 
 def preset_names() -> list[str]:
@@ -137,7 +137,7 @@ def _merge(base: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
         else:
             merged[key] = value
     for key, other in (("steps", "epochs"), ("epochs", "steps")):
-        if key in changes and other not in changes:
+        if changes.get(key) is not None and other not in changes:
             merged.pop(other, None)
     return merged
 
@@ -209,7 +209,16 @@ def _kinds() -> frozenset[str]:
     return frozenset(one.model_fields["kind"].default for one in sections if "kind" in one.model_fields)
 
 
+def _kinds_with(field: str) -> list[str]:
+    """The kinds of its section that a field belongs to."""
+    section, _, name = field.partition(".")
+    models = _models_in(Recipe.model_fields[section].annotation) if section in Recipe.model_fields else []
+    return [one.model_fields["kind"].default for one in models if {"kind", name} <= one.model_fields.keys()]
+
+
 def _nearest(field: str) -> str:
+    if of_others := _kinds_with(field):
+        return f", which is for {field.partition('.')[0]}.kind={' or '.join(of_others)}"
     names = recipe_fields()
     by_leaf: Sequence[str] = [name for name in names if name.rpartition(".")[2] == field.rpartition(".")[2]]
     close = by_leaf or difflib.get_close_matches(field, names, n=1, cutoff=0.5)

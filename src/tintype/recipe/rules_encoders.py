@@ -30,6 +30,11 @@ def check_encoder(recipe: Recipe) -> None:
     if generator.kind != "encoder_unet" or generator.resolved is None:  # checked again when it has been read
         return
     known = PUBLISHED.get(generator.backbone)
+    if generator.revision is not None and generator.weights != "published" and known is not None:
+        raise ValueError(
+            f"generator.revision has no effect: nothing is fetched with generator.weights={generator.weights} and a "
+            "backbone whose architecture is known here; leave it out"
+        )
     if known is not None and generator.architecture not in (None, known) and generator.weights == "published":
         raise ValueError(
             f"generator.architecture is not that of {generator.backbone}, whose weights would not fit it: leave one of "

@@ -17,11 +17,22 @@ from tintype.recipe.section import Section
 
 Search = Literal["grid", "tpe"]
 
+RECIPE = "recipe"
+"""Among the fields that are tried: which recipe the others are laid over."""
+
 _MAX_BYTES = 1 << 20
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"({_NUMBER})\.\.({_NUMBER})")
 _LOGARITHMIC_FROM = 10
-_TEXTS = ("path", "path_b", "more", "init_from", "backbone", "weights")  # taken as they stand, as in recipes
+_TEXTS = (
+    "path",
+    "path_b",
+    "more",
+    "init_from",
+    "backbone",
+    "revision",
+    "weights",
+)  # taken as they stand, as in recipes
 
 
 class Range(Section):
@@ -147,9 +158,7 @@ def read_definition(recipe: str, settings: Iterable[str] = (), search: Search | 
         found = _read_file(path)
         if "recipe" in found:
             tree, where = found, recipe
-            base = tree["recipe"]
-            if isinstance(base, str) and base not in preset_names() and (path.parent / base).exists():
-                tree["recipe"] = str(path.parent / base)
+            _find_recipes(tree, path.parent)
     for text in settings:
         _set(tree, text)
     for place in ("grid", "points", "space", "overrides"):
@@ -192,6 +201,20 @@ def _read_file(path: Path) -> dict[str, Any]:
     if not isinstance(tree, dict):
         raise RecipeError(f"{path}: neither a recipe nor the definition of a sweep: both are mappings")
     return _numbers(tree)
+
+
+def _find_recipes(tree: dict[str, Any], folder: Path) -> None:
+    """Give recipes that lie beside a definition the paths that they have from here."""
+
+    def found(base: Any) -> Any:  # noqa: ANN401 - any YAML value
+        beside = isinstance(base, str) and base not in preset_names() and (folder / base).exists()
+        return str(folder / base) if beside else base
+
+    tree[RECIPE] = found(tree[RECIPE])
+    for fields in (tree.get("grid"), *(tree.get("points") or ())):
+        if isinstance(fields, dict) and RECIPE in fields:
+            given = fields[RECIPE]
+            fields[RECIPE] = [found(one) for one in given] if isinstance(given, list) else found(given)
 
 
 def _set(tree: dict[str, Any], text: str) -> None:

@@ -14,7 +14,7 @@ import yaml
 
 from tintype.errors import RecipeError
 from tintype.recipe import Recipe, load_recipe
-from tintype.sweep.definition import Definition
+from tintype.sweep.definition import RECIPE, Definition
 
 _LONGEST_NAME = 120
 _FREE = re.compile(
@@ -85,9 +85,10 @@ def make_point(definition: Definition, values: Mapping[str, Any]) -> Point:
     Raises:
         RecipeError: It is no valid recipe.
     """
-    settings = [f"{field}={_yaml(value)}" for field, value in {**definition.overrides, **values}.items()]
+    given = {**definition.overrides, **values}
+    base = str(given.pop(RECIPE, definition.recipe))
     try:
-        recipe = load_recipe(definition.recipe, settings)
+        recipe = load_recipe(base, [f"{field}={_yaml(value)}" for field, value in given.items()])
     except RecipeError as error:
         shown = ", ".join(f"{field}={_plain(value)}" for field, value in values.items())
         raise RecipeError(f"trial {shown}: {error}" if values else str(error)) from None

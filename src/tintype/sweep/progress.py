@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from tintype.console import duration
 from tintype.sweep.points import Point
-from tintype.sweep.results import Results
+from tintype.sweep.results import Results, shown
 
 
 def progress_line(results: Results, name: str, total: int, *, failure: str = "", left: float | None = None) -> str:
@@ -25,12 +25,15 @@ def progress_line(results: Results, name: str, total: int, *, failure: str = "",
     if row.state == "failed":
         parts.append(f"{row.reason} ({failure})" if failure and failure != row.reason else row.reason)
     if row.validation is not None:
-        parts.append(f"validation {results.score} {row.validation:.2f}")
+        parts.append(f"{results.validation_title} {shown(results.score, row.validation)}")
     if row.scores.get("psnr") is not None:
         known = (row.scores.get(f"{name}_psnr") for name in ("grey_copy", "identity", "bicubic"))
         copy = next((value for value in known if value is not None), None)
         beside = "" if copy is None else f" (doing nothing: {copy:.2f})"
         parts.append(f"test PSNR {row.scores['psnr']:.2f}{beside}")
+    if row.scores.get("kid") is not None:
+        kids = [shown(name, row.scores.get(name)) for name in ("kid", "real_kid")]
+        parts.append(f"test KID x 1000 {kids[0]} (real pictures: {kids[1]})")
     if row.seconds is not None:
         parts.append(f"took {duration(row.seconds)}")
     return ", ".join([*parts, *([f"about {duration(left)} left"] if left else [])])

@@ -27,7 +27,19 @@ _COLUMNS = {
     "ssim": ("SSIM", 3),
     "ciede2000": ("CIEDE2000", 2),
     "colourfulness_ratio": ("colourfulness of the truth's", 2),
+    "kid": ("KID x 1000", 2),
+    "real_kid": ("that of real pictures", 2),
+    "sample_precision": ("precision", 3),
+    "sample_recall": ("recall", 3),
+    "sample_accuracy": ("of the class asked for", 3),
+    "sample_covered": ("classes covered", 0),
+    "sample_copies": ("nearer than 99 % of test pictures", 3),
+    "discriminator_accuracy": ("discriminator: accuracy", 3),
+    "discriminator_accuracy_real": ("in training: on real", 3),
+    "discriminator_accuracy_fake": ("on generated", 3),
 }
+_THOUSANDFOLD = ("kid", "real_kid")
+"""What people are shown times 1,000."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +68,11 @@ class Results:
     minimise: bool
     fields: list[str]
     trials: list[TrialResult]
+
+    @property
+    def validation_title(self) -> str:
+        """What the validation score is called beside a value of it."""
+        return "validation KID x 1000" if self.score == "kid" else f"validation {self.score}"
 
     def ranked(self) -> list[TrialResult]:
         """The rows in the order of the table: never by test scores."""
@@ -127,7 +144,7 @@ def as_markdown(results: Results) -> str:
     short = short_names(results.fields)
     head = [
         *short.values(),
-        f"validation {results.score}",
+        results.validation_title,
         *(_COLUMNS[name][0] for name in measured),
         "steps done",
         "min",
@@ -135,8 +152,8 @@ def as_markdown(results: Results) -> str:
     rows = []
     for trial in results.ranked():
         state = "" if trial.state == "complete" else f"{trial.state}{': ' if trial.reason else ''}{trial.reason}"
-        cells = [_cell(trial.values.get(name)) for name in results.fields] + [_number(trial.validation, 2)]
-        cells += [_number(trial.scores.get(name), _COLUMNS[name][1]) for name in measured]
+        cells = [_cell(trial.values.get(name)) for name in results.fields] + [shown(results.score, trial.validation)]
+        cells += [shown(name, trial.scores.get(name)) for name in measured]
         minutes = None if trial.seconds is None else trial.seconds / 60
         rows.append([*cells, _cell(trial.steps), _number(minutes, 1), state])
     lines = [f"# {results.title or 'Sweep of ' + results.recipe}", ""]
@@ -162,16 +179,17 @@ def _over_seeds(results: Results, measured: Sequence[str]) -> list[str]:
         return []
     short = short_names(results.fields)
     first = measured[0] if measured else None
-    head = [*(short[name] for name in others), "seeds", f"validation {results.score}"]
+    head = [*(short[name] for name in others), "seeds", results.validation_title]
     head += [f"{_COLUMNS[first][0]}: mean", "lowest", "highest"] if first else []
     rows = []
     for key, trials in groups.items():
         values = [trial.validation for trial in trials if trial.validation is not None]
-        row = [*map(_cell, json.loads(key)), str(len(trials)), _number(statistics.fmean(values) if values else None, 2)]
+        mean = statistics.fmean(values) if values else None
+        row = [*map(_cell, json.loads(key)), str(len(trials)), shown(results.score, mean)]
         if first:
             scores = [trial.scores[first] for trial in trials if trial.scores.get(first) is not None]
             low, mean, high = (min(scores), statistics.fmean(scores), max(scores)) if scores else (None, None, None)
-            row += [_number(mean, 2), _number(low, 2), _number(high, 2)]
+            row += [shown(first, one) for one in (mean, low, high)]
         rows.append(row)
     return ["", "Over seeds:", "", *_table(head, rows)]
 
@@ -194,5 +212,12 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - any YAML value
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def shown(name: str, value: float | None) -> str:
+    """A score by its name as people read it."""
+    if value is not None and name in _THOUSANDFOLD:
+        value *= 1000
+    return _number(value, _COLUMNS[name][1] if name in _COLUMNS else 2)
+
+
 def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
+    return "" if value is None else f"{value:z.{digits}f}"

@@ -12,7 +12,7 @@ from typing import Any
 import optuna
 
 from tintype.console import Reporter
-from tintype.errors import TintypeError, UsageError
+from tintype.errors import RecipeError, TintypeError, UsageError
 from tintype.inference.batch import core_count
 from tintype.report import write_report
 from tintype.signals import STOPPING, stopping_gently
@@ -69,8 +69,14 @@ class Sweep:
         samples = [example_point(definition)] if self._tpe else grid_points(definition)
         self.points = [] if self._tpe else samples[: trials or len(samples)]
         self._recipe = samples[0].recipe
-        self._score = trial.score_name(self._recipe)
-        self._minimise = self._score == "ciede2000"
+        names = dict.fromkeys(trial.score_name(point.recipe) for point in samples)
+        if len(names) > 1:
+            raise RecipeError(
+                f"{definition.recipe}: its trials have different validation scores, {' and '.join(names)}, so no table "
+                "can rank them: sweep the recipes apart, or give all of them one evaluation.best_by"
+            )
+        (self._score,) = names
+        self._minimise = trial.minimised(self._score)
         self.store = Store(out, storage, minimise=self._minimise)
         record = definition_record(definition, samples)
         refuse_changes(out, self.store.definition(), record, samples)

@@ -155,7 +155,14 @@ class EventReader:
 
 def score_name(recipe: Recipe) -> str:
     """The validation score that trials are compared by."""
+    if recipe.method.kind == "gan":
+        return "kid"
     return "psnr" if recipe.best_by == "last" else recipe.best_by
+
+
+def minimised(score: str) -> bool:
+    """Whether small values of a validation score are good ones."""
+    return score in ("ciede2000", "kid")
 
 
 def validation_score(recipe: Recipe, scores: Mapping[str, float]) -> float | None:
@@ -174,7 +181,7 @@ def final_score(recipe: Recipe, events: Events) -> float | None:
         return None
     if recipe.best_by == "last":
         return known[-1]
-    return min(known) if recipe.best_by == "ciede2000" else max(known)
+    return min(known) if minimised(recipe.best_by) else max(known)
 
 
 def copy_run(parent: Path, folder: Path) -> None:
@@ -209,6 +216,8 @@ def read_scores(folder: Path, recipe: Recipe) -> dict[str, Any]:
     path = folder / ("scores.json" if len(recipe.directions) == 1 else "scores_ab.json")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if "samples" in data:
+            return _sample_scores(data)
         rows = data["rows"]
         if not rows:
             cycle = (data.get("consistency") or {}).get("cycle") or {}
@@ -221,4 +230,17 @@ def read_scores(folder: Path, recipe: Recipe) -> dict[str, Any]:
                 scores[f"{row['name'].replace(' ', '_')}_psnr"] = row["psnr"]["mean"]
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return {}
+    return scores
+
+
+def _sample_scores(data: dict[str, Any]) -> dict[str, Any]:
+    """Those of a model that makes pictures from noise."""
+    model, real = data["samples"][:2]
+    scores = {"kid": model["kid"]["mean"], "real_kid": real["kid"]["mean"]}
+    scores |= {f"sample_{name}": model[name] for name in ("precision", "recall", "covered", "copies")}
+    scores["sample_accuracy"] = (model["accuracy"] or {}).get("mean")
+    judged = data["discriminator"] or {}
+    scores["discriminator_accuracy"] = judged.get("accuracy")
+    for kind in ("real", "fake"):
+        scores[f"discriminator_accuracy_{kind}"] = data["discriminator_in_training"].get(kind)
     return scores

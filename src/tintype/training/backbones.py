@@ -44,7 +44,7 @@ def with_architecture(recipe: Recipe, run: RunDir) -> Recipe:
     spec = recipe.generator
     if spec.kind != "encoder_unet" or spec.resolved is not None:
         return recipe
-    architecture = _of_run(run, spec.backbone) or _read_config(_find(spec.backbone, CONFIG))
+    architecture = _of_run(run, spec.backbone) or _read_config(_find(spec, CONFIG))
     tree = recipe.model_dump(mode="json")
     tree["generator"]["architecture"] = architecture
     return parse_recipe(tree, f"recipe {recipe.name}")
@@ -63,7 +63,8 @@ def load_backbone(network: EncoderUNet, spec: EncoderUNetSpec) -> str:
     if spec.weights == "none":
         return "random weights, as generator.weights=none asks"
     if spec.weights == "published":
-        path, where = _find(spec.backbone, WEIGHTS), spec.backbone
+        path = _find(spec, WEIGHTS)
+        where = spec.backbone + _commit_of(path)
     else:
         path = Path(spec.weights).expanduser()
         where = spec.weights
@@ -143,26 +144,34 @@ def _of_run(run: RunDir, backbone: str) -> Architecture | None:
     return before.architecture if before.kind == "encoder_unet" and before.backbone == backbone else None
 
 
-def _find(backbone: str, name: str) -> Path:
+def _find(spec: EncoderUNetSpec, name: str) -> Path:
     """A file of a backbone: in the folder of that name, in the cache, or from the model hub."""
+    backbone, revision = spec.backbone, spec.revision
     folder = Path(backbone).expanduser()
     if folder.is_dir():
+        if revision is not None:
+            raise RecipeError(f"generator.revision={revision}: {folder} is a folder and has no revisions; leave it out")
         if not (folder / name).is_file():
             raise InputError(f"{folder}: holds no {name}, which generator.backbone needs; put it there")
         return folder / name
-    kept = cache_folder() / backbone.rpartition("/")[2]
+    kept = cache_folder() / (backbone.rpartition("/")[2] + (f"@{revision}" if revision else ""))
     if (kept / name).is_file():
         return kept / name
     try:
         from huggingface_hub import hf_hub_download
 
-        return Path(hf_hub_download(backbone, name))
+        return Path(hf_hub_download(backbone, name, revision=revision))
     except Exception as error:  # no network, no such file, no room: the hub has a class for each and no base for them
         none = "" if name == CONFIG else ", or start from random weights with generator.weights=none"
         raise InputError(
-            f"generator.backbone={backbone}: its {name} cannot be fetched, check name and network; or put {name} into "
-            f"{kept} by hand ({CACHE_VARIABLE} names another cache){none}"
+            f"generator.backbone={backbone}: its {name} cannot be fetched, check name, revision and network; or put "
+            f"{name} into {kept} by hand ({CACHE_VARIABLE} names another cache){none}"
         ) from error
+
+
+def _commit_of(path: Path) -> str:
+    """Which commit a file that came from the hub is of, as its cache lays it out; nothing for other files."""
+    return f" at commit {path.parent.name}" if path.parent.parent.name == "snapshots" else ""
 
 
 def _read_config(path: Path) -> Architecture:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tintype.data.dataset import PictureSet, open_data
 from tintype.errors import DataError, UsageError
 from tintype.inference.modelfile import ModelCard
+from tintype.inference.sampling import Sampler
 from tintype.inference.translator import Translator
 from tintype.recipe import load_recipe
 from tintype.training.rundir import RunDir, recipe_differences
@@ -105,13 +106,44 @@ def open_baselines(
         UsageError: One has seen these pictures, or has another task.
     """
     opened: dict[str, Translator] = {}
-    notes = []
-    for run in map(Path, runs):
+    named, notes = _named_baselines(runs, judged)
+    for name, run in named.items():
         other = Translator(run, translator.card.direction)
         if _task(other) != _task(translator):
             raise UsageError(f"--baseline {run}: has another task than the model; give one that makes the same of it")
+        if (theirs := other.card.recipe.codec.grey) != (ours := translator.card.recipe.codec.grey):
+            notes.append(f"{name} learnt from pictures turned grey by {theirs}, and is given grey by {ours} here.")
+        opened[name] = other
+    return opened, notes
+
+
+def open_sample_baselines(
+    runs: Iterable[str | Path], sampler: Sampler, judged: set[str]
+) -> tuple[dict[str, Sampler], list[str]]:
+    """Other runs or model files to judge a model from noise beside; arguments and what comes as for `open_baselines`.
+
+    Raises:
+        ModelFileError: One is missing or damaged.
+        UsageError: One has seen these pictures, or makes others.
+    """
+    opened: dict[str, Sampler] = {}
+    named, notes = _named_baselines(runs, judged)
+    for name, run in named.items():
+        other = Sampler(run)
+        if other.shape != sampler.shape:
+            theirs, ours = (" x ".join(map(str, shape)) for shape in (other.shape, sampler.shape))
+            raise UsageError(f"--baseline {run}: makes pictures of {theirs}, the model of {ours}; give one of the same")
+        opened[name] = other
+    return opened, notes
+
+
+def _named_baselines(runs: Iterable[str | Path], judged: set[str]) -> tuple[dict[str, Path], list[str]]:
+    """Runs by the name of their row, none of which has seen the judged pictures as far as that is known."""
+    named: dict[str, Path] = {}
+    notes = []
+    for run in map(Path, runs):
         short = f"run {run.resolve().name if run.is_dir() else run.stem}"
-        name = f"run {run}" if short in opened else short
+        name = f"run {run}" if short in named else short
         seen = trained_on(RunDir(run if run.is_dir() else run.parent))
         if seen is None:
             notes.append(f"{name} does not list its training pictures; scores on any of those would flatter it.")
@@ -120,10 +152,8 @@ def open_baselines(
                 f"--baseline {run}: trained on {common} of these {len(judged)} pictures or was chosen by them, so it "
                 "cannot be judged on them; give one of the same split"
             )
-        if (theirs := other.card.recipe.codec.grey) != (ours := translator.card.recipe.codec.grey):
-            notes.append(f"{name} learnt from pictures turned grey by {theirs}, and is given grey by {ours} here.")
-        opened[name] = other
-    return opened, notes
+        named[name] = run
+    return named, notes
 
 
 def open_baselines_of_folds(

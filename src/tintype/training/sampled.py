@@ -4,49 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from tintype import losses
-from tintype.image.codec import build_codec
 from tintype.image.file import write_image
 from tintype.image.grid import panel
 from tintype.inference.modelfile import write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.sampling import Sampler
-from tintype.inference.torch_runtime import evaluating
-from tintype.metrics.sample_tables import sample_tables, sample_verdict
-from tintype.metrics.samples import (
-    Described,
-    DiscriminatorFigures,
-    discriminator_figures,
-    nearest_distances,
-    sample_row,
-)
+from tintype.metrics.sample_tables import format_sample_scores
 from tintype.training.cards import make_card
-from tintype.training.journal import read_events
-from tintype.training.rundir import write_text
-from tintype.training.sampled_preview import draw_samples, knows_classes, open_judge, told_classes
-from tintype.training.schedule import steps_per_epoch
+from tintype.training.rundir import RunDir, write_text
+from tintype.training.sample_scoring import FEWEST, SampleJudging, accuracy_in_training, judge_discriminator
+from tintype.training.sampled_preview import draw_samples, told_classes
 from tintype.training.trainer import Trainer
 
-_JUDGED = 10_000
-"""Real pictures, and as many generated ones, that the final figures are measured on at most."""
-
-_COMPARED = 2_000
-"""Of these, how many are compared with all training pictures."""
-
-_REMEMBERED = 60_000 * 28 * 28
-"""Values of training pictures that are compared with at most; of larger sets as many pictures as that makes."""
-
 _NEAREST_SHOWN = 10
-
-_LAST_EPOCHS = 5
-"""Over which the accuracy of the discriminator in training is averaged."""
 
 
 def conclude_sampled(trainer: Trainer, network: nn.Module, step: int, notes: Sequence[str]) -> None:
@@ -63,126 +37,32 @@ def conclude_sampled(trainer: Trainer, network: nn.Module, step: int, notes: Seq
     draw_samples(sampler, run, step)
 
     part = "test" if data.split.test else "validation"
-    if len(getattr(data.split, part)) < 4:
+    if len(getattr(data.split, part)) < FEWEST:
         say.line("not scored: the set is too small to keep any picture from training")
         return
     if part == "validation":
         notes = [*notes, "no test pictures: scored on those that were watched during training"]
     say.begin("judging samples", None)
-    scores = _Judging(trainer, sampler, part).scores(notes)
+    judging = SampleJudging(data, part, data)
+    rows, nearest = judging.rows({"model": sampler})
+    if nearest is not None:
+        _draw_nearest(*nearest, run)
+    discriminator = trainer.method.networks["discriminator"]
+    judged = judge_discriminator(getattr(discriminator, "module", discriminator), recipe, sampler, judging)
+    in_training = accuracy_in_training(run, recipe, data.count, trainer.total)
+    scores = judging.scores(rows, (judged, in_training), list(notes))
     say.end()
-    summary = {key: scores[key] for key in ("protocol", "pictures", "discriminator", "samples", "verdict")}
+    content = scores.to_dict()
+    summary = {key: content[key] for key in ("protocol", "pictures", "discriminator", "samples", "verdict")}
     card = card.model_copy(update={"scores": summary})
     write_safetensors(weights, state, card)
     replace_card(graph, card)
-    write_text(run.scores(""), json.dumps(scores, indent=1) + "\n")
-    for table in scores["tables"]:
-        say.line(_as_text(table))
-    say.line(scores["verdict"])
+    write_text(run.scores(""), json.dumps(content, indent=1) + "\n")
+    say.line(format_sample_scores(scores))
 
 
-class _Judging:
-    """The figures at the end of a run: real pictures of a part of the split, and as many samples of the ONNX model."""
-
-    def __init__(self, trainer: Trainer, sampler: Sampler, part: str) -> None:
-        recipe, data = trainer.recipe, trainer.data
-        self.trainer, self.recipe, self.data, self.sampler, self.part = trainer, recipe, data, sampler, part
-        self.size, self.judge = recipe.data.size, open_judge(recipe)
-        self.test, self.test_labels = data.stack(part, self.size, _JUDGED)
-        self.count = len(self.test)
-        self.asked = sampler.labels(self.count)
-        self.made = sampler(self.count)
-        most = max(self.count, _REMEMBERED // self.test[0].size)
-        self.training, self.training_labels = data.stack("train", self.size, most)
-
-    def scores(self, notes: Sequence[str]) -> dict[str, Any]:
-        """The content of `scores.json`."""
-        compared = slice(0, min(self.count, _COMPARED))
-        made_far, nearest = nearest_distances(self.made[compared], self.training)
-        test_far, _ = nearest_distances(self.test[compared], self.training)
-        self._draw_nearest(nearest)
-        every = np.linspace(0, len(self.training) - 1, min(self.count, len(self.training))).astype(int)
-        test = self._described(self.test, self.test_labels, test_far)
-        asked = self.asked if self.sampler.classes else None
-        rows = [
-            sample_row("model", self._described(self.made, asked, made_far), test),
-            # How near test pictures are to training pictures is what the model's distances are to be held against.
-            sample_row("real", self._described(self.training[every], self.training_labels[every], test_far), test),
-        ]
-        judged, in_training = self._discriminator(), _accuracy_in_training(self.trainer)
-        knows = knows_classes(self.recipe)
-        return {
-            "protocol": {
-                "size": self.size,
-                "split": self.part,
-                "split_digest": self.data.split.digest,
-                "features": self.judge.protocol,
-                "samples": "of seed 0",
-            },
-            "pictures": self.count,
-            "discriminator": asdict(judged),
-            "discriminator_in_training": in_training,
-            "samples": [asdict(row) for row in rows],
-            "tables": sample_tables(judged, in_training, rows, self.data.classes if knows else ()),
-            "verdict": sample_verdict(rows),
-            "notes": list(notes),
-        }
-
-    def _described(self, pictures: np.ndarray, labels: np.ndarray | None, distances: np.ndarray) -> Described:
-        features, logits = self.judge.describe(pictures)
-        knows = knows_classes(self.recipe)
-        return Described(features, logits if knows else None, labels if knows else None, distances)
-
-    def _draw_nearest(self, nearest: np.ndarray) -> None:
-        """Some samples above the training pictures that are nearest to them."""
-        count = min(_NEAREST_SHOWN, len(nearest))
-        rows = [list(self.made[:count]), list(self.training[nearest[:count]])]
-        labels = ["samples", "nearest training pictures"]
-        write_image(self.trainer.run.samples / "nearest-training-pictures.png", panel(rows, [""] * count, labels, 84))
-
-    def _discriminator(self) -> DiscriminatorFigures:
-        """What the last discriminator says of real and generated pictures, in model space as it was trained on them."""
-        trainer, recipe, method = self.trainer, self.recipe, self.recipe.method
-        assert method.kind == "gan"
-        network = trainer.method.networks["discriminator"]
-        network = getattr(network, "module", network)
-        codec, device = build_codec(recipe), trainer.fabric.device
-        real = codec.encode_target(np.ascontiguousarray(self.test.transpose(0, 3, 1, 2)))
-        called, lost = [], []
-        border = losses.border(method.adversarial)
-        for pictures, labels, loss in (
-            (real, self.test_labels, losses.real_loss),
-            (self.sampler.outputs(self.count), self.asked, losses.fake_loss),
-        ):
-            logits = []
-            with evaluating(network), torch.inference_mode():
-                for start in range(0, len(pictures), 256):
-                    here = slice(start, start + 256)
-                    x = torch.from_numpy(np.ascontiguousarray(pictures[here], dtype=np.float32)).to(device)
-                    told = (torch.from_numpy(labels[here]).to(device),) if method.labels == "projection" else ()
-                    judged = network(x, *told).float()
-                    logits.append(judged[:, 0] if judged.ndim == 2 else judged.mean(dim=(1, 2, 3)))  # of patches
-            whole = torch.cat(logits)
-            called.append((whole > border).cpu().numpy())
-            lost.append(float(loss(whole, method.adversarial)))
-        return discriminator_figures(called[0], called[1], lost[0], lost[1])
-
-
-def _accuracy_in_training(trainer: Trainer) -> dict[str, float]:
-    """The discriminator's accuracy on what it was trained on, `real` and `fake`: mean over the last epochs."""
-    start = trainer.total - _LAST_EPOCHS * steps_per_epoch(trainer.recipe, trainer.data.count)
-    logged = [event for event in read_events(trainer.run.events) if event["event"] == "log" and event["step"] > start]
-    found = {}
-    for kind in ("real", "fake"):
-        values = [one["health"][f"d/accuracy_{kind}"] for one in logged if f"d/accuracy_{kind}" in one["health"]]
-        if values:
-            found[kind] = float(np.mean(values))
-    return found
-
-
-def _as_text(table: dict[str, Any]) -> str:
-    """A table for the console."""
-    rows = [table["head"], *table["rows"]]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join([table["title"], *lines])
+def _draw_nearest(samples: np.ndarray, nearest: np.ndarray, run: RunDir) -> None:
+    """Some samples above the training pictures that are nearest to them."""
+    rows = [list(samples[:_NEAREST_SHOWN]), list(nearest[:_NEAREST_SHOWN])]
+    labels = ["samples", "nearest training pictures"]
+    write_image(run.samples / "nearest-training-pictures.png", panel(rows, [""] * len(rows[0]), labels, 84))

@@ -12,7 +12,7 @@ from tintype.data.dataset import PictureSet
 from tintype.image.file import write_image
 from tintype.inference.sampling import Sampler, sample_grid
 from tintype.inference.torch_runtime import TorchRuntime
-from tintype.metrics.classifier import ClassifierFeatures, open_caltech101, open_fashion
+from tintype.metrics.classifier import open_classifier
 from tintype.metrics.distribution import kid
 from tintype.recipe.schema import Recipe
 from tintype.training.cards import make_card
@@ -33,7 +33,7 @@ class SampledPreview:
         self._real: np.ndarray | None = None
         if len(data.split.validation) > 1:
             pictures, _ = data.stack("validation", recipe.data.size, _WATCHED)
-            self._judge = open_judge(recipe)
+            self._judge = open_classifier(recipe.evaluation.features)
             self._real, _ = self._judge.describe(pictures)
 
     def validate(self, networks: dict[str, nn.Module], step: int) -> dict[str, float] | None:
@@ -44,7 +44,7 @@ class SampledPreview:
         features, logits = self._judge.describe(sampler(len(self._real)))
         size = min(500, len(self._real))
         scores = {"kid": kid(features, self._real, subsets=10, subset_size=size).mean}
-        if sampler.classes and knows_classes(self.recipe):
+        if sampler.classes and self.recipe.evaluation.features == "fashion":
             told = logits.argmax(axis=1)
             scores["class_accuracy"] = float((told == sampler.labels(len(told))).mean())
         return scores
@@ -71,13 +71,3 @@ def draw_samples(sampler: Sampler, run: RunDir, step: int) -> str:
 def told_classes(recipe: Recipe, classes: Sequence[str]) -> tuple[str, ...]:
     """Names of the classes that the generator is told; none where it is told none."""
     return tuple(classes) if "label" in recipe.inputs else ()
-
-
-def open_judge(recipe: Recipe) -> ClassifierFeatures:
-    """The classifier that samples are judged by."""
-    return open_fashion() if recipe.evaluation.features == "fashion" else open_caltech101()
-
-
-def knows_classes(recipe: Recipe) -> bool:
-    """Whether the classes of that classifier are those of the set."""
-    return recipe.evaluation.features == "fashion"
