@@ -35,15 +35,15 @@ class Plain:
         return self.function(x).astype(np.float32)
 
 
-def make(function, direction="ab", codec=RGB):
+def make(function, direction="ab", codec=RGB, method=None):
     """A translator of a run of two directions."""
     recipe = Recipe.model_validate(
         {
             "name": "fake",
             "data": {"kind": "unpaired", "path": "p", "path_b": "q", "size": 32},
             "codec": codec,
-            "generator": {"kind": "resnet", "filters": 1, "blocks": 1},
-            "method": {"kind": "cyclegan", "lambda_identity": 0},
+            "generator": {"kind": "resnet", "filters": 1, "blocks": 2},
+            "method": method or {"kind": "cyclegan", "lambda_identity": 0},
             "training": {"steps": 1},
         }
     )
@@ -135,6 +135,13 @@ def test_domains_of_different_channels_have_no_identity(direction):
         singles(2, channels=4 - ahead),
         singles(2, channels=ahead),
     )
+    assert found.identity is None
+    assert found.cycle.pictures == found.change.pictures == 2
+
+
+def test_unit_has_no_identity_for_its_encoders_know_one_domain_each():
+    ahead, back = (make(shift(0.1), direction, method={"kind": "unit"}) for direction in ("ab", "ba"))
+    found = judge_consistency(ahead, back, singles(2), singles(2, seed=1))
     assert found.identity is None
     assert found.cycle.pictures == found.change.pictures == 2
 

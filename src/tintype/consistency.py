@@ -147,10 +147,13 @@ def scores_without_pairs(
 def reproduced(model: Translator, picture: np.ndarray) -> np.ndarray | None:
     """What the network makes of a picture of the domain that it translates to; None where it cannot be shown one.
 
-    A translator that reads its pictures in grey is given this one as it is, in colour, as in training.
+    A translator that reads its pictures in grey is given this one as it is, in colour, as in training. The halves of
+    UNIT are for the pictures of one domain each, so what they make of the other's says nothing.
     """
     codec = model.codec
     if not isinstance(codec, PictureSpace) or codec.source_channels != codec.target_channels:
+        return None
+    if model.card.recipe.method.kind == "unit":
         return None
     twin = type(model).from_runtime(model.runtime, model.card, dataclasses.replace(codec, source=codec.target))
     return twin.predict(picture).render()
