@@ -19,7 +19,8 @@ from tintype.inference.modelfile import write_safetensors
 from tintype.inference.onnx import export_onnx, replace_card
 from tintype.inference.sampling import Sampler
 from tintype.inference.torch_runtime import evaluating
-from tintype.metrics.sample_tables import sample_tables, sample_verdict
+from tintype.metrics.motion import MotionRow, motion_row, stopped
+from tintype.metrics.sample_tables import motion_table, motion_verdict, sample_tables, sample_verdict
 from tintype.metrics.samples import (
     Described,
     DiscriminatorFigures,
@@ -30,12 +31,21 @@ from tintype.metrics.samples import (
 from tintype.training.cards import make_card
 from tintype.training.journal import read_events
 from tintype.training.rundir import write_text
-from tintype.training.sampled_preview import draw_samples, knows_classes, open_judge, told_classes
+from tintype.training.sampled_preview import (
+    draw_samples,
+    knows_classes,
+    open_judge,
+    single_pictures,
+    told_classes,
+)
 from tintype.training.schedule import steps_per_epoch
 from tintype.training.trainer import Trainer
 
 _JUDGED = 10_000
 """Real pictures, and as many generated ones, that the final figures are measured on at most."""
+
+_JUDGED_CLIPS = 2_000
+"""The same of clips, which are larger."""
 
 _COMPARED = 2_000
 """Of these, how many are compared with all training pictures."""
@@ -88,12 +98,16 @@ class _Judging:
         recipe, data = trainer.recipe, trainer.data
         self.trainer, self.recipe, self.data, self.sampler, self.part = trainer, recipe, data, sampler, part
         self.size, self.judge = recipe.data.size, open_judge(recipe)
-        self.test, self.test_labels = data.stack(part, self.size, _JUDGED)
+        # Of clips, single pictures are judged as those of other models are, and their motion beside that.
+        self.whole_test, self.test_labels = data.stack(part, _JUDGED if recipe.frames == 1 else _JUDGED_CLIPS)
+        self.test = single_pictures(recipe, self.whole_test)
         self.count = len(self.test)
         self.asked = sampler.labels(self.count)
-        self.made = sampler(self.count)
-        most = max(self.count, _REMEMBERED // self.test[0].size)
-        self.training, self.training_labels = data.stack("train", self.size, most)
+        self.whole_made = sampler(self.count)
+        self.made = single_pictures(recipe, self.whole_made)
+        most = max(self.count, _REMEMBERED // self.whole_test[0].size)
+        training, self.training_labels = data.stack("train", most)
+        self.training = single_pictures(recipe, training)
 
     def scores(self, notes: Sequence[str]) -> dict[str, Any]:
         """The content of `scores.json`."""
@@ -111,6 +125,8 @@ class _Judging:
         ]
         judged, in_training = self._discriminator(), _accuracy_in_training(self.trainer)
         knows = knows_classes(self.recipe)
+        motion = self._motion()
+        tables = sample_tables(judged, in_training, rows, self.data.classes if knows else ())
         return {
             "protocol": {
                 "size": self.size,
@@ -123,10 +139,19 @@ class _Judging:
             "discriminator": asdict(judged),
             "discriminator_in_training": in_training,
             "samples": [asdict(row) for row in rows],
-            "tables": sample_tables(judged, in_training, rows, self.data.classes if knows else ()),
-            "verdict": sample_verdict(rows),
+            **({"motion": [asdict(row) for row in motion]} if motion else {}),
+            "tables": [*tables, motion_table(motion)] if motion else tables,
+            "verdict": sample_verdict(rows) + (f" {motion_verdict(motion)}" if motion else ""),
             "notes": list(notes),
         }
+
+    def _motion(self) -> list[MotionRow]:
+        """How clips move: the model's, real ones, and real frames that stand still; none of pictures."""
+        if self.recipe.frames == 1:
+            return []
+        side, real = self.recipe.data.window, self.whole_test
+        named = {"model": self.whole_made, "real": real, "still": stopped(real)}
+        return [motion_row(name, clips, side) for name, clips in named.items()]
 
     def _described(self, pictures: np.ndarray, labels: np.ndarray | None, distances: np.ndarray) -> Described:
         features, logits = self.judge.describe(pictures)
@@ -147,7 +172,7 @@ class _Judging:
         network = trainer.method.networks["discriminator"]
         network = getattr(network, "module", network)
         codec, device = build_codec(recipe), trainer.fabric.device
-        real = codec.encode_target(np.ascontiguousarray(self.test.transpose(0, 3, 1, 2)))
+        real = codec.encode_target(np.ascontiguousarray(self.whole_test.transpose(0, 3, 1, 2)))
         called, lost = [], []
         border = losses.border(method.adversarial)
         for pictures, labels, loss in (

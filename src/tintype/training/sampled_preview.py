@@ -10,10 +10,11 @@ from torch import nn
 
 from tintype.data.dataset import PictureSet
 from tintype.image.file import write_image
-from tintype.inference.sampling import Sampler, sample_grid
+from tintype.inference.sampling import Sampler, sample_grid, strips
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.metrics.classifier import ClassifierFeatures, open_caltech101, open_fashion
 from tintype.metrics.distribution import kid
+from tintype.metrics.motion import stills
 from tintype.recipe.schema import Recipe
 from tintype.training.cards import make_card
 from tintype.training.rundir import RunDir
@@ -24,6 +25,9 @@ _WATCHED = 2_000
 _SHOWN, _SHOWN_OF_CLASS = 64, 8
 """Pictures in a grid, or in each row where there are classes."""
 
+_CLIPS, _CLIPS_OF_CLASS = 16, 2
+"""Clips likewise, each a strip of its frames."""
+
 
 class SampledPreview:
     """KID of samples to validation pictures, how often they are of their class, and grids of them."""
@@ -32,16 +36,16 @@ class SampledPreview:
         self.recipe, self.run, self.device, self._classes = recipe, run, device, data.classes
         self._real: np.ndarray | None = None
         if len(data.split.validation) > 1:
-            pictures, _ = data.stack("validation", recipe.data.size, _WATCHED)
+            pictures, _ = data.stack("validation", _WATCHED)
             self._judge = open_judge(recipe)
-            self._real, _ = self._judge.describe(pictures)
+            self._real, _ = self._judge.describe(single_pictures(recipe, pictures))
 
     def validate(self, networks: dict[str, nn.Module], step: int) -> dict[str, float] | None:
         """`kid`, and `class_accuracy` where the classifier knows the classes that samples are asked for."""
         if self._real is None:
             return None
         sampler = self._sampler(networks[""], step)
-        features, logits = self._judge.describe(sampler(len(self._real)))
+        features, logits = self._judge.describe(single_pictures(self.recipe, sampler(len(self._real))))
         size = min(500, len(self._real))
         scores = {"kid": kid(features, self._real, subsets=10, subset_size=size).mean}
         if sampler.classes and knows_classes(self.recipe):
@@ -62,15 +66,21 @@ class SampledPreview:
 
 def draw_samples(sampler: Sampler, run: RunDir, step: int) -> str:
     """Write a grid of samples into a run folder; returns its path there."""
-    count = _SHOWN_OF_CLASS * len(sampler.classes) if sampler.classes else _SHOWN
+    many, of_class = (_SHOWN, _SHOWN_OF_CLASS) if sampler.frames == 1 else (_CLIPS, _CLIPS_OF_CLASS)
+    made = sampler(of_class * len(sampler.classes) if sampler.classes else many)
     path = run.samples / f"step-{step:06d}.png"
-    write_image(path, sample_grid(sampler(count), sampler.classes))
+    write_image(path, sample_grid(made if sampler.frames == 1 else strips(made), sampler.classes))
     return path.relative_to(run.root).as_posix()
 
 
 def told_classes(recipe: Recipe, classes: Sequence[str]) -> tuple[str, ...]:
     """Names of the classes that the generator is told; none where it is told none."""
     return tuple(classes) if "label" in recipe.inputs else ()
+
+
+def single_pictures(recipe: Recipe, made: np.ndarray) -> np.ndarray:
+    """What a classifier is shown, `n h w c`: of clips `n h w t` one frame each, cut out around what moves."""
+    return made if recipe.frames == 1 else stills(made, recipe.data.window)
 
 
 def open_judge(recipe: Recipe) -> ClassifierFeatures:
