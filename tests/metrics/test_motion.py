@@ -45,7 +45,8 @@ def test_what_moves_is_cut_out_in_its_place() -> None:
     np.testing.assert_allclose(found, np.repeat(PICTURES[..., None], 5, axis=3), atol=0.12)
     single = stills(clips(2.0), 9)
     assert single.shape == (3, 9, 9, 1)
-    np.testing.assert_array_equal(single[1, ..., 0], found[1, ..., 1])  # of each clip another frame
+    for clip, frame in enumerate((0, 1, 3)):
+        np.testing.assert_array_equal(single[clip, ..., 0], found[clip, ..., frame])
 
 
 def test_a_black_frame_has_its_centre_in_the_middle() -> None:

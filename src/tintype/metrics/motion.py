@@ -70,12 +70,13 @@ def followed(clips: np.ndarray, side: int) -> np.ndarray:
 
 
 def stills(clips: np.ndarray, side: int) -> np.ndarray:
-    """One picture of each clip `n h w t`, followed, of each frame in turn: `n side side 1`.
+    """One picture of each clip `n h w t`, followed: `n side side 1`; the first clips give first frames, the last last.
 
-    Several frames of a clip are hardly more pictures than one, and would be counted as such.
+    Several frames of a clip are hardly more pictures than one, and would be counted as such. Where classes come in
+    turn, each has its share of all frames.
     """
-    turn = np.arange(len(clips)) % clips.shape[3]
-    return followed(np.take_along_axis(clips, turn[:, None, None, None], axis=3), side)
+    number = np.arange(len(clips)) * clips.shape[3] // len(clips)
+    return followed(np.take_along_axis(clips, number[:, None, None, None], axis=3), side)
 
 
 def centres(clips: np.ndarray) -> np.ndarray:
