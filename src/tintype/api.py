@@ -169,7 +169,7 @@ def evaluate_samples(
         training, part = _training_pictures(run)[0], "all of the folder"
     runs, more = open_sample_baselines(baselines, sampler, set(pictures.hashes("test")))
     judging = SampleJudging(pictures, "test", training, features)
-    rows, _ = judging.rows({"model": sampler, **runs})
+    rows, motion, _ = judging.rows({"model": sampler, **runs})
     judged = None
     discriminator = discriminator_of(run, sampler.card)
     if discriminator is None:
@@ -179,7 +179,7 @@ def evaluate_samples(
         recorded = run.read_split()
         known = accuracy_in_training(run, recipe, len(recorded[0].train), sampler.card.step) if recorded else {}
         judged = figures, known
-    return judging.scores(rows, judged, [*notes, *more], part)
+    return judging.scores(rows, motion, judged, [*notes, *more], part)
 
 
 def _set_of(card: ModelCard, data: str | Path) -> PictureSet | None:
@@ -195,7 +195,7 @@ def _set_of(card: ModelCard, data: str | Path) -> PictureSet | None:
 def _recipe_for(recipe: Recipe, data: str | Path) -> Recipe:
     """The recipe with pictures of any folder, where the model is told no classes and needs none of them."""
     folder = data_folder(str(data), "--data")
-    if recipe.data.kind != "labelled" or "label" in recipe.inputs or has_idx(folder):
+    if recipe.data.kind != "labelled" or recipe.data.motion or "label" in recipe.inputs or has_idx(folder):
         return recipe
     return recipe.model_copy(update={"data": ColourData(path=str(data), size=recipe.data.size)})
 

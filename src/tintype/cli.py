@@ -247,7 +247,7 @@ def sample(
         Path | None, typer.Argument(help="A picture to draw results of, with a model that takes noise beside it.")
     ] = None,
     count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Pictures in the grid.")] = 64,
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("grid.png"),
+    out: Annotated[Path, typer.Option(help="The picture to write; of clips .gif and .webp play.")] = Path("grid.png"),
     seed: Annotated[int, typer.Option(min=0, help="Of the noise; the same seed draws the same pictures.")] = 0,
     label: Annotated[
         str | None, typer.Option(metavar="CLASS", help="One class, by name or number; default: a row for each.")

@@ -212,7 +212,8 @@ def _print_card(card: ModelCard, path: Path) -> None:
         }
     elif "source" not in recipe.inputs:
         rows |= {
-            "makes": f"pictures of {recipe.data.size} px from {' and '.join(recipe.inputs)}",
+            "makes": f"{'pictures' if recipe.frames == 1 else f'clips of {recipe.frames} frames'} of "
+            f"{recipe.data.size} px from {' and '.join(recipe.inputs)}",
             "classes": ", ".join(card.classes) or "none",
         }
     else:

@@ -1,4 +1,4 @@
-"""What `tintype sample` does and prints: a grid of pictures that a model draws, from noise or of one picture."""
+"""What `tintype sample` does and prints: a grid of pictures or clips that a model draws, from noise or of a picture."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import numpy as np
 
 from tintype.arguments import counted
 from tintype.errors import UsageError
+from tintype.image.animation import plays, write_animation
 from tintype.image.file import read_image, write_image
 from tintype.inference.colourings import colourings
 from tintype.inference.modelfile import find_model, read_card
-from tintype.inference.sampling import Sampler, sample_grid
+from tintype.inference.sampling import Sampler, playing_grids, sample_grid, strips
 from tintype.inference.translator import Translator
 
 
@@ -25,9 +26,15 @@ def sample(model: Path, picture: Path | None, count: int, out: Path, seed: int, 
     sampler = Sampler(model)
     number = None if label is None else sampler.class_number(label)
     rows = sampler.classes if number is None else ()
-    write_image(out, sample_grid(sampler(count, seed, number), rows))
+    made = sampler(count, seed, number)
+    if sampler.frames == 1:
+        write_image(out, sample_grid(made, rows))
+    elif plays(out):
+        write_animation(out, playing_grids(made, rows))
+    else:
+        write_image(out, sample_grid(strips(made), rows))
     what = "" if number is None else f" of {sampler.classes[number]}"
-    print(f"{out}: {counted(count, 'picture')}{what}, seed {seed}")  # noqa: T201
+    print(f"{out}: {counted(count, 'picture' if sampler.frames == 1 else 'clip')}{what}, seed {seed}")  # noqa: T201
     if rows:
         print(f"rows: {', '.join(rows[:count])}")  # noqa: T201
 

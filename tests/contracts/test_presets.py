@@ -37,16 +37,17 @@ def test_a_preset_that_makes_pictures_from_noise_trains_two_steps_and_draws(
     name: str, tmp_path: Path, idx_set: Path
 ) -> None:
     recipe = load_recipe(name)
-    small = {"mlp": "hidden=[8]", "dcgan": "filters=2", "lapgan": "filters=2"}
+    small = {"mlp": "hidden=[8]", "dcgan": "filters=2", "lapgan": "filters=2", "video": "filters=2"}
     overrides = [
         f"data.path={idx_set}",
         *OF_NOISE,
         *(f"{section}.{small[getattr(recipe, section).kind]}" for section in ("generator", "discriminator")),
         *(["generator.classes=3"] if "label" in recipe.inputs else []),
+        *(["data.motion={frames: 3, side: 10}"] if recipe.frames > 1 else []),
     ]
     assert tintype.train(name, tmp_path / "run", overrides, reporter=Reporter(quiet=True))
     assert (tmp_path / "run" / "report.html").stat().st_size > 10_000
-    assert Sampler(tmp_path / "run")(3).shape == (3, 16, 16, 1)
+    assert Sampler(tmp_path / "run")(3).shape == (3, 16, 16, 1 if recipe.frames == 1 else 3)
 
 
 @pytest.mark.parametrize("name", sorted(set(preset_names()) - set(FROM_NOISE)))

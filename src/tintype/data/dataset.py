@@ -16,6 +16,7 @@ from torch import Tensor
 
 from tintype.data.cache import PictureCache, open_cache
 from tintype.data.damage import damage_of, damaged, picture_generator
+from tintype.data.motion import judged_generator, motion_of, moving
 from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, RealSampler, UnpairedSampler
 from tintype.data.source import DOMAINS, Domain, find_items
 from tintype.data.split import Split, make_split, without_copies
@@ -150,18 +151,22 @@ class PictureSet:
                 label = cache.items[number].label or ""
                 yield Labelled(cache.names[number], picture.transpose(1, 2, 0), self._labels.index(label))
 
-    def stack(self, part: str, size: int, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+    def stack(self, part: str, limit: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """Evaluation targets `n size size c`, float32 in display space, and their classes `n`; chosen like `pictures`.
 
+        Their size is `data.size`. Where the recipe makes clips of pictures, frames stand in the place of channels.
         Classes are zeros where there are none.
         """
-        cache, chosen = self._chosen(part, size, limit)
-        target_from = build_codec(self.recipe).target_from
-        channels = build_codec(self.recipe).target_channels
-        pictures = np.empty((len(chosen), size, size, channels), np.float32)
+        codec, motion = build_codec(self.recipe), motion_of(self.recipe)
+        size, window = self.recipe.data.size, self.recipe.data.window
+        cache, chosen = self._chosen(part, window, limit)
+        pictures = np.empty((len(chosen), size, size, codec.target_channels), np.float32)
         for place, number in enumerate(chosen):
-            picture = centre(cache.target(number), size).transpose(2, 0, 1)[None]
-            pictures[place] = target_from(picture)[0].transpose(1, 2, 0)
+            picture = centre(cache.target(number), window).transpose(2, 0, 1)[None]
+            if motion is not None:
+                random = judged_generator(cache.fingerprints[number].sha256)
+                picture = moving(torch.from_numpy(codec.grey_of(picture)), motion, size, [random]).numpy()
+            pictures[place] = codec.target_from(picture)[0].transpose(1, 2, 0)
         return pictures, self._class_numbers[chosen]
 
     def class_counts(self, part: str) -> np.ndarray:
@@ -202,7 +207,7 @@ class PictureSet:
     def _cache_of_size(self, size: int) -> PictureCache:
         if size == self.recipe.data.shorter_side:
             return self.cache
-        spec = self.recipe.data.model_copy(update={"size": size, "load_size": None})
+        spec = self.recipe.data.model_copy(update={"load_size": size})
         return open_cache(self.cache.items, spec)
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from tintype.data.cache import PictureCache
 from tintype.data.damage import damage_generator, damage_of, damaged
+from tintype.data.motion import clip_generator, motion_of, moving
 from tintype.data.transform import Placement, cut, draw_placement, epoch_order, sample_generator
 from tintype.errors import RecipeError
 from tintype.image.codec import build_codec
@@ -78,7 +79,7 @@ class PictureStore:
     @functools.cache  # noqa: B019
     def shown_whole(self, recipe: Recipe) -> bool:
         """Whether the only window of each picture is the whole of it, as it is."""
-        cache, size = self.cache, recipe.data.size
+        cache, size = self.cache, recipe.data.window
         sides = cache.heights, cache.widths
         return recipe.data.augment.still and not cache.paired and all(bool((side == size).all()) for side in sides)
 
@@ -91,7 +92,7 @@ class PictureStore:
     def placement(self, recipe: Recipe, picture: int, random: np.random.Generator) -> Placement:
         """A random window of the recipe's size in a picture."""
         height, width = int(self.cache.heights[picture]), int(self.cache.widths[picture])
-        return draw_placement(recipe.data.augment, recipe.data.size, height, width, random)
+        return draw_placement(recipe.data.augment, recipe.data.window, height, width, random)
 
     @functools.cache  # noqa: B019 - one object lives as long as a run
     def _flat(self, device: torch.device) -> Tensor:
@@ -135,9 +136,9 @@ class _Epochs:
             epochs, positions = np.divmod(numbers, self.count)
             parts = [self._order(int(epoch))[positions[epochs == epoch]] for epoch in np.unique(epochs)]
             pictures = self.pictures[np.concatenate(parts)]
-            return pictures, self.store.whole(pictures, self.recipe.data.size, device)
+            return pictures, self.store.whole(pictures, self.recipe.data.window, device)
         chosen, placements = self.samples(step, share)
-        return np.array(chosen), self.store.cut(chosen, placements, self.recipe.data.size, device)
+        return np.array(chosen), self.store.cut(chosen, placements, self.recipe.data.window, device)
 
     def samples(self, step: int, share: tuple[int, int]) -> tuple[list[int], list[Placement]]:
         """Numbers and windows of the pictures of a share of a batch."""
@@ -231,12 +232,13 @@ class LabelledSampler:
 
 
 class RealSampler:
-    """Samples are the numbers of classes, zeros where there are none, and pictures; see `methods.Batch`."""
+    """Samples are the numbers of classes, zeros where there are none, and pictures or clips; see `methods.Batch`."""
 
     def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray, classes: np.ndarray) -> None:
         self._epochs = _Epochs(recipe, store, pictures)
         self._codec = build_codec(recipe)
         self._classes = classes
+        self._motion, self._seed, self._size = motion_of(recipe), recipe.training.seed, recipe.data.size
 
     @property
     def count(self) -> int:
@@ -246,6 +248,9 @@ class RealSampler:
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
         pictures, cut = self._epochs.numbered(step, share, device)
+        if self._motion is not None:
+            paths = (clip_generator(self._seed, *place) for place in self._epochs.places(step, share))
+            cut = moving(self._codec.grey_of(cut), self._motion, self._size, paths)
         return torch.from_numpy(self._classes[pictures]).to(device), self._codec.encode_target(cut)
 
 

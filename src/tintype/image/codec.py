@@ -8,6 +8,7 @@ Display space is sRGB-encoded [0, 1], model space [-1, 1]; both are `n c h w` of
     rgb, source=grey3    n 3 h w            n 3 h w, all alike  n 3 h w                        n 3 h w
     gray                 n 1 h w            n 1 h w             n 1 h w                        n 1 h w
     gray, unit_range     the same, but that model space is [0, 1]
+    gray, clips          n 1 h w            n 1 h w             n t h w of n t h w             n t h w
     lab                  n 1 h w            n 1 h w (L*/50-1)   n 2 h/stride w/stride (ab/110) n 3 h w
     enlarge              n 3 h w            n 3 h w             n 3 h*scale w*scale            n 3 h*scale w*scale
 
@@ -112,8 +113,8 @@ def build_codec(recipe: Recipe, direction: Direction = "ab") -> Codec:
             looks: tuple[Look, Look] = (recipe.codec.source, "rgb")
         case GrayCodec():
             looks = ("grey", "grey")
-            if recipe.codec.unit_range:
-                return PictureSpace("grey", "grey", recipe.codec.grey, low=0.0)
+            low = 0.0 if recipe.codec.unit_range else -1.0
+            return PictureSpace("grey", "grey", recipe.codec.grey, low, frames=recipe.frames)
         case EnlargeCodec():
             return PictureSpace("rgb", "rgb", recipe.codec.grey, scale=recipe.codec.scale)
     source, target = looks if direction == "ab" else looks[::-1]
@@ -131,6 +132,7 @@ class PictureSpace:
     low: float = -1.0  # what black is in model space; white is 1
     predicts_chroma: bool = False
     scale: int = 1
+    frames: int = 1  # of more, a target is a clip of grey pictures: they stand where others have channels
 
     @property
     def source_channels(self) -> int:
@@ -140,7 +142,7 @@ class PictureSpace:
     @property
     def target_channels(self) -> int:
         """See `Codec.target_channels`."""
-        return 1 if self.target == "grey" else 3
+        return self.frames if self.target == "grey" else 3
 
     @property
     def colourises(self) -> bool:
@@ -169,8 +171,8 @@ class PictureSpace:
         return xp.round(xp.clip(reduced(source, self.scale), 0, 1) * 255) / 255
 
     def target_from(self, picture: Array) -> Array:
-        """See `Codec.target_from`."""
-        return _looking(picture, self.target, self.grey)
+        """See `Codec.target_from`; a clip is made of grey pictures already."""
+        return picture if self.frames > 1 else _looking(picture, self.target, self.grey)
 
     def encode_source(self, source: Array) -> Array:
         """See `Codec.encode_source`."""

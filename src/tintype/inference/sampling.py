@@ -1,4 +1,7 @@
-"""Using a generator from noise: numbers of pictures in, pictures out. Picture i of a seed is always the same one."""
+"""Using a generator from noise: numbers of pictures in, pictures out. Picture i of a seed is always the same one.
+
+Where a model makes clips, their grey frames stand in the place of channels.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _AT_ONCE = 256
 """Pictures that go through the network together, which bounds its memory."""
 
 _LEAST_CELL = 56
-"""Side in pixels of a picture in a grid at least."""
+"""Pixels of the shorter side of a picture in a grid at least."""
 
 
 @final
@@ -58,7 +61,9 @@ class Sampler:
         """Names of the classes that pictures are made of; none where the network is not told one."""
         side = card.recipe.data.size
         self.shape = (side, side, self._codec.target_channels)
-        """Of a picture, `h w c`."""
+        """Of a picture, `h w c`, or of a clip, `h w t`."""
+        self.frames = card.recipe.frames
+        """Pictures in a clip; 1: the network makes no clips."""
 
     def class_number(self, label: str) -> int:
         """The number of a class from its name, in any case, or from its number.
@@ -124,6 +129,18 @@ def _noise(seed: int, number: int, latent: int) -> np.ndarray:
     return random.standard_normal(latent, dtype=np.float32)
 
 
+def strips(clips: np.ndarray) -> np.ndarray:
+    """Clips `n h w t` as pictures `n h w' 1` of their frames from left to right, with a white line between."""
+    n, height, width, frames = clips.shape
+    lined = np.pad(clips, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=1).transpose(0, 1, 3, 2)
+    return lined.reshape(n, height, frames * (width + 1))[:, :, :-1, None]
+
+
+def playing_grids(clips: np.ndarray, classes: Sequence[str] = ()) -> list[np.ndarray]:
+    """For each frame of clips `n h w t` a grid of all of them, as `sample_grid` draws it."""
+    return [sample_grid(clips[..., number, None], classes) for number in range(clips.shape[3])]
+
+
 def sample_grid(pictures: np.ndarray, classes: Sequence[str] = ()) -> np.ndarray:
     """A grid of pictures `n h w c`, uint8 `h w 3`: a row for each class where they come in turn, else nearly square.
 
@@ -138,5 +155,6 @@ def sample_grid(pictures: np.ndarray, classes: Sequence[str] = ()) -> np.ndarray
     blank = np.ones_like(pictures[0])
     rows = [row + [blank] * (columns - len(row)) for row in rows]
     named = bool(classes) and importlib.util.find_spec("matplotlib") is not None
-    cell = max(_LEAST_CELL, *pictures.shape[1:3])
+    sides = pictures.shape[1:3]
+    cell = round(max(sides) * max(1, _LEAST_CELL / min(sides)))
     return panel(rows, [""] * columns, list(classes[: len(rows)]) if named else None, cell)

@@ -39,7 +39,7 @@ class Gan:
 
     def __init__(self, recipe: Recipe, spec: GanSpec, peers: Peers | None = None) -> None:
         generator = recipe.generator
-        assert generator.kind in ("mlp", "dcgan")  # the schema demands it
+        assert generator.kind in ("mlp", "dcgan", "video")  # the schema demands it
         self.spec, self.peers = spec, peers
         self.seed, self.latent = recipe.training.seed, generator.latent
         channels = build_codec(recipe).target_channels
@@ -100,7 +100,7 @@ class Gan:
         return {**self._real_terms(batch, on_real, batch.target), **self._fake_terms(on_fake)}
 
     def _real_terms(self, batch: Batch, judged: Tensor, real: Tensor) -> dict[str, Tensor]:
-        spec, logits = self.spec, judged[:, :1] if judged.ndim == 2 else judged
+        spec, logits = self.spec, _of_game(judged)
         self._health["d/accuracy_real"] = losses.right_share(logits, spec.adversarial, real=True)
         terms = {"d/real": spec.lambda_discriminator * losses.real_loss(logits, spec.adversarial)}
         if spec.labels == "auxiliary":
@@ -108,18 +108,18 @@ class Gan:
         if spec.gradient_penalty > 0 and batch.step % spec.penalty_every == 0:
             bare = getattr(self.networks["discriminator"], "module", self.networks["discriminator"])
             labels = (batch.source,) if spec.labels == "projection" else ()
-            penalty = losses.gradient_penalty(lambda shown: bare(shown, *labels)[:, :1], real)
+            penalty = losses.gradient_penalty(lambda shown: _of_game(bare(shown, *labels)), real)
             terms["d/penalty"] = spec.gradient_penalty * spec.penalty_every * penalty
         return terms
 
     def _fake_terms(self, judged: Tensor) -> dict[str, Tensor]:
-        spec, logits = self.spec, judged[:, :1] if judged.ndim == 2 else judged
+        spec, logits = self.spec, _of_game(judged)
         self._health["d/accuracy_fake"] = losses.right_share(logits, spec.adversarial, real=False)
         return {"d/fake": spec.lambda_discriminator * losses.fake_loss(logits, spec.adversarial)}
 
     def _generator_terms(self, batch: Batch, fake: Tensor) -> dict[str, Tensor]:
         judged = self._judge(fake, batch.source)
-        logits = judged[:, :1] if judged.ndim == 2 else judged
+        logits = _of_game(judged)
         terms = {"g/adversarial": losses.generator_loss(logits, self.spec.adversarial)}
         if self.spec.labels == "auxiliary":
             terms["g/class"] = self.spec.lambda_class * F.cross_entropy(judged[:, 1:], batch.source)
@@ -136,3 +136,8 @@ class Gan:
         told = (labels,) if self.spec.labels == "projection" else ()
         judged: Tensor = self.networks["discriminator"](pictures, *told)
         return judged
+
+
+def _of_game(judged: Tensor) -> Tensor:
+    """The logits that say real or generated, without those of an auxiliary classifier."""
+    return judged[:, :1] if judged.ndim == 2 else judged

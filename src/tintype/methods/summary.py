@@ -114,7 +114,7 @@ class _Watch:
 
     def __init__(self, name: str, seen: _Seen) -> None:
         self.name, self.seen = name, seen
-        self.active = False
+        self.active, self.pictures = False, 1
 
     def begin(self, network: nn.Module, inputs: tuple[Tensor | list[Tensor] | None, ...]) -> None:
         self.active = self.name not in self.seen
@@ -122,6 +122,7 @@ class _Watch:
             several = [part for one in inputs for part in (one if isinstance(one, tuple | list) else [one])]
             shapes = tuple(tuple(one.shape[1:]) for one in several if one is not None)
             self.seen[self.name] = (shapes, [])
+            self.pictures = next(len(one) for one in several if one is not None)
 
     def end(self, *_: object) -> None:
         self.active = False
@@ -131,22 +132,27 @@ class _Watch:
 
         def note(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
             if self.active:
+                rows, macs = self.seen[self.name][1], _macs(module, inputs, output) // self.pictures
+                again = next((row for row in rows if row.name == path), None)
+                if again is not None:  # a recurrent layer
+                    again.macs += macs
+                    return
                 own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
-                rows = self.seen[self.name][1]
                 shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
-                rows.append(LayerRow(path, type(module).__name__, shape, own, _macs(module, inputs, output)))
+                rows.append(LayerRow(path, type(module).__name__, shape, own, macs))
 
         return note
 
 
 def _macs(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> int:
+    """Of all that went in at once."""
     match module:
-        case nn.Conv2d():
-            return output[0].numel() * module.weight[0].numel()
+        case nn.Conv2d() | nn.Conv3d():
+            return output.numel() * module.weight[0].numel()
         case nn.ConvTranspose2d():
-            return inputs[0][0].numel() * module.weight[0].numel()
+            return inputs[0].numel() * module.weight[0].numel()
         case nn.Linear():
-            return output[0].numel() * module.in_features
+            return output.numel() * module.in_features
         case _:
             return 0
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from tintype.metrics.classification import percent
 from tintype.metrics.interval import Interval
+from tintype.metrics.motion import MotionRow
 from tintype.metrics.samples import DiscriminatorFigures, SampleRow
 from tintype.metrics.verdict import thousandfold
 
@@ -22,6 +23,7 @@ class SampleScores:
         protocol: What figures were measured on and with.
         pictures: Test pictures, and samples of each model.
         rows: The model's, that of real pictures, and those of other runs (`run NAME`).
+        motion: How clips move: the model's, real ones, real frames that stand still, and other runs'; none of pictures.
         discriminator: On real and generated pictures that it has not seen; None where it is not at hand.
         in_training: Its accuracy on what it was trained on, `real` and `fake`.
         classes: How many the judging classifier knows of those of the set; 0: it knows others.
@@ -31,6 +33,7 @@ class SampleScores:
     protocol: dict[str, Any]
     pictures: int
     rows: tuple[SampleRow, ...]
+    motion: tuple[MotionRow, ...]
     discriminator: DiscriminatorFigures | None
     in_training: dict[str, float]
     classes: int
@@ -44,6 +47,7 @@ class SampleScores:
             "discriminator": None if self.discriminator is None else asdict(self.discriminator),
             "discriminator_in_training": self.in_training,
             "samples": [asdict(row) for row in self.rows],
+            **({"motion": [asdict(row) for row in self.motion]} if self.motion else {}),
             "tables": self.tables,
             "verdict": self.verdict,
             "notes": list(self.notes),
@@ -51,13 +55,14 @@ class SampleScores:
 
     @property
     def tables(self) -> list[dict[str, Any]]:
-        """See `sample_tables`."""
-        return sample_tables(self.discriminator, self.in_training, self.rows, self.classes)
+        """See `sample_tables` and `motion_table`."""
+        tables = sample_tables(self.discriminator, self.in_training, self.rows, self.classes)
+        return [*tables, motion_table(self.motion)] if self.motion else tables
 
     @property
     def verdict(self) -> str:
-        """See `sample_verdict`."""
-        return sample_verdict(self.rows)
+        """See `sample_verdict` and `motion_verdict`."""
+        return sample_verdict(self.rows) + (f" {motion_verdict(self.motion)}" if self.motion else "")
 
 
 def format_sample_scores(scores: SampleScores) -> str:
@@ -125,7 +130,7 @@ def sample_tables(
     ]
     if in_training:
         kinds = [_figure(in_training.get(kind), 4) for kind in ("real", "fake")]
-        figures.append(("accuracy in training, last 5 epochs", "", *kinds))
+        figures.append(("accuracy in training, at most the last 5 epochs", "", *kinds))
     discriminator = {
         "title": "Discriminator",
         "caption": f"On {judged.pictures:,} real and as many generated pictures that it has not seen; real is "
@@ -134,6 +139,35 @@ def sample_tables(
         "rows": [list(line) for line in figures],
     }
     return [samples, discriminator]
+
+
+def motion_table(rows: Sequence[MotionRow]) -> dict[str, Any]:
+    """A table like those of `sample_tables`: how clips move, beside real ones and a picture that stands still."""
+    lines = [
+        ("clips", [f"{row.clips:,}" for row in rows]),
+        ("change from frame to frame", [f"{row.change:.4f}" for row in rows]),
+        ("speed, pixels a frame", [f"{row.speed:.2f} ± {row.speed_spread:.2f}" for row in rows]),
+        ("turning, pixels a frame", [f"{row.turning:.2f}" for row in rows]),
+        ("change of the picture that moves", [f"{row.deforming:.4f}" for row in rows]),
+    ]
+    named = {"model": "model", "real": "real clips", "still": "a still picture"}
+    return {
+        "title": "Motion",
+        "caption": "Real clips: made of test pictures; a still picture: their first frames. Best is what real clips "
+        "have, neither less nor more. Speed: of the centre of brightness, with its standard deviation over clips; "
+        "turning: how much its velocity changes. The last line follows the picture, which should stay as it is.",
+        "head": ["", *(named.get(row.name, row.name) for row in rows)],
+        "rows": [[name, *cells] for name, cells in lines],
+    }
+
+
+def motion_verdict(rows: Sequence[MotionRow]) -> str:
+    """What the motion of the model's clips beside real ones comes to, in a sentence."""
+    model, real, *_ = rows
+    return (
+        f"Clips move by {model.speed:.2f} px a frame, real ones by {real.speed:.2f}; what moves changes by "
+        f"{model.deforming:.4f} a frame on the way, in real ones by {real.deforming:.4f}."
+    )
 
 
 def sample_verdict(rows: Sequence[SampleRow]) -> str:

@@ -13,7 +13,12 @@ from tintype.networks.conditional import LatentEncoder
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.dense import DenseGan
 from tintype.networks.encoder_unet import EncoderUNet
-from tintype.networks.from_noise import discriminator_of_noise, generator_from_noise
+from tintype.networks.from_noise import (
+    DiscriminatorOfNoise,
+    GeneratorFromNoise,
+    discriminator_of_noise,
+    generator_from_noise,
+)
 from tintype.networks.lapgan import LapganDiscriminator, LapganGenerator
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
 from tintype.networks.patchgan import PatchGan, PixelGan, smallest_input_px
@@ -21,6 +26,7 @@ from tintype.networks.projector import Projector
 from tintype.networks.resnet import ResNet
 from tintype.networks.srresnet import SrResNet
 from tintype.networks.unet import UNet
+from tintype.networks.video import VideoDiscriminator, VideoGenerator
 from tintype.recipe.network_parts import InitSpec
 from tintype.recipe.schema import Direction, Recipe
 
@@ -42,16 +48,16 @@ __all__ = [
     "ResNet",
     "SrResNet",
     "UNet",
+    "VideoDiscriminator",
+    "VideoGenerator",
     "build_discriminator",
     "build_generator",
     "build_latent_encoder",
 ]
 
-Generator = UNet | ResNet | EncoderUNet | SrResNet | Classifier | MlpGenerator | DcganGenerator | LapganGenerator
+Generator = UNet | ResNet | EncoderUNet | SrResNet | Classifier | GeneratorFromNoise
 
-Discriminator = (
-    PatchGan | PixelGan | DenseGan | CapsuleGan | MlpDiscriminator | DcganDiscriminator | LapganDiscriminator
-)
+Discriminator = PatchGan | PixelGan | DenseGan | CapsuleGan | DiscriminatorOfNoise
 
 
 def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
@@ -133,7 +139,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 norm=spec.norm,
                 dropout=spec.dropout,
             )
-        case "mlp" | "dcgan" | "lapgan":
+        case "mlp" | "dcgan" | "lapgan" | "video":
             network = generator_from_noise(spec, codec.target_channels, recipe.data.size)
     if not isinstance(network, EncoderUNet):  # whose backbone starts as its makers have it
         initialise(network, spec.init)
@@ -190,7 +196,7 @@ def build_discriminator(recipe: Recipe, channels: int | None = None) -> nn.Modul
                 routing=spec.routing,
                 norm=spec.norm,
             )
-        case "mlp" | "dcgan" | "lapgan":
+        case "mlp" | "dcgan" | "lapgan" | "video":
             network = discriminator_of_noise(recipe, spec, channels)
     initialise(network, spec.init)
     if spec.kind != "capsule" and spec.spectral_norm:

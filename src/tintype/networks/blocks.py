@@ -136,7 +136,7 @@ class Head(nn.Module):
 def initialise(network: nn.Module, spec: InitSpec) -> None:
     """Draw all weights anew from torch's generator; biases become 0, batch-norm gains normal(1, 0.02)."""
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.ConvTranspose2d | nn.Linear):
             match spec.kind:
                 case "normal":
                     nn.init.normal_(module.weight, 0.0, spec.gain)
@@ -156,7 +156,7 @@ def initialise(network: nn.Module, spec: InitSpec) -> None:
 def limit_spectrum(network: nn.Module) -> None:
     """Divide the weights of every convolution and linear layer by their spectral norm (Miyato et al. 2018)."""
     for module in list(network.modules()):
-        if isinstance(module, nn.Conv2d | nn.Linear):
+        if isinstance(module, nn.Conv2d | nn.Conv3d | nn.Linear):
             spectral_norm(module)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tintype.networks.dcgan import DcganDiscriminator, DcganGenerator
 from tintype.networks.lapgan import LapganDiscriminator, LapganGenerator
 from tintype.networks.mlp import MlpDiscriminator, MlpGenerator
+from tintype.networks.video import VideoDiscriminator, VideoGenerator
 from tintype.recipe.generators import (
     DcganDiscriminatorSpec,
     DcganSpec,
@@ -12,15 +13,20 @@ from tintype.recipe.generators import (
     LapganSpec,
     MlpDiscriminatorSpec,
     MlpSpec,
+    VideoDiscriminatorSpec,
+    VideoSpec,
     halvings,
 )
 from tintype.recipe.schema import Recipe
 
+GeneratorFromNoise = MlpGenerator | DcganGenerator | LapganGenerator | VideoGenerator
+DiscriminatorOfNoise = MlpDiscriminator | DcganDiscriminator | LapganDiscriminator | VideoDiscriminator
+
 
 def generator_from_noise(
-    spec: MlpSpec | DcganSpec | LapganSpec, channels: int, side: int
-) -> MlpGenerator | DcganGenerator | LapganGenerator:
-    """The generator of pictures with so many channels and so many pixels a side."""
+    spec: MlpSpec | DcganSpec | LapganSpec | VideoSpec, channels: int, side: int
+) -> GeneratorFromNoise:
+    """The generator of pictures with so many channels, or clips with so many frames, and so many pixels a side."""
     match spec:
         case MlpSpec():
             return MlpGenerator(channels, side, latent=spec.latent, classes=spec.classes, hidden=spec.hidden)
@@ -46,12 +52,25 @@ def generator_from_noise(
                 filters=spec.filters,
                 hidden=spec.hidden,
             )
+        case VideoSpec():
+            return VideoGenerator(
+                channels,
+                side,
+                latent=spec.latent,
+                classes=spec.classes,
+                levels=spec.levels or halvings(side),
+                filters=spec.filters,
+                norm=spec.norm,
+                upsample=spec.upsample,
+            )
 
 
 def discriminator_of_noise(
-    recipe: Recipe, spec: MlpDiscriminatorSpec | DcganDiscriminatorSpec | LapganDiscriminatorSpec, channels: int
-) -> MlpDiscriminator | DcganDiscriminator | LapganDiscriminator:
-    """What judges the pictures that the recipe's generator makes."""
+    recipe: Recipe,
+    spec: MlpDiscriminatorSpec | DcganDiscriminatorSpec | LapganDiscriminatorSpec | VideoDiscriminatorSpec,
+    channels: int,
+) -> DiscriminatorOfNoise:
+    """What judges the pictures or clips that the recipe's generator makes."""
     side, classes = recipe.data.size, getattr(recipe.generator, "classes", 0)
     labels = recipe.method.labels if recipe.method.kind == "gan" else "none"
     match spec:
@@ -74,6 +93,14 @@ def discriminator_of_noise(
                 levels=getattr(recipe.generator, "levels", None) or halvings(side),
                 filters=spec.filters,
                 hidden=spec.hidden,
+                labels="projection" if labels == "projection" else "none",
+                classes=classes,
+            )
+        case VideoDiscriminatorSpec():
+            return VideoDiscriminator(
+                levels=halvings(side),
+                judged=spec.frames,
+                filters=spec.filters,
                 labels="projection" if labels == "projection" else "none",
                 classes=classes,
             )

@@ -68,14 +68,21 @@ class _DataBase(Section):
 
     @model_validator(mode="after")
     def _crop_fits(self) -> _DataBase:
-        if self.load_size is not None and self.load_size < self.size:
-            raise ValueError(f"load_size ({self.load_size}) must be at least size ({self.size})")
+        if self.load_size is not None and self.load_size < self.window:
+            what = "size" if self.window == self.size else "motion.side"
+            raise ValueError(f"load_size ({self.load_size}) must be at least {what} ({self.window})")
         return self
+
+    @property
+    def window(self) -> int:
+        """Side in pixels of what is cut from a picture: all of a training crop, or what moves about in it."""
+        motion = getattr(self, "motion", None)
+        return motion.side if motion else self.size
 
     @property
     def shorter_side(self) -> int:
         """Shorter side in pixels of the cached pictures."""
-        return self.load_size or self.size
+        return self.load_size or self.window
 
 
 class DamageSpec(Section):
@@ -126,6 +133,14 @@ class UnpairedData(_DataBase):
     path_b: str = Field("", description="Folder or .npz of the second domain; empty: both lie in `path`.")
 
 
+class MotionSpec(Section):
+    """Clips made of pictures: each goes straight on over black, and is thrown back by the borders (Srivastava 2015)."""
+
+    frames: int = Field(8, ge=2, le=64, description="Pictures in a clip.")
+    side: int = Field(20, ge=8, le=4096, description="Side in pixels that a picture has in frames of data.size.")
+    speed: float = Field(2.0, ge=0, le=64, description="Pixels a frame; the direction is drawn for each clip.")
+
+
 class LabelledData(_DataBase):
     """A folder of pictures of several classes, which the names of folders or files say, or of idx files with labels."""
 
@@ -136,6 +151,13 @@ class LabelledData(_DataBase):
     class_names: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = Field(
         (), description="What the classes are called, in the order of their names in the set; default: these."
     )
+    motion: MotionSpec | None = Field(None, description="Make a clip of each picture; default: none.")
+
+    @model_validator(mode="after")
+    def _has_room_to_move(self) -> LabelledData:
+        if self.motion and self.motion.side >= self.size:
+            raise ValueError(f"motion.side ({self.motion.side}) must be below size ({self.size}), or nothing can move")
+        return self
 
 
 DataSpec = Annotated[

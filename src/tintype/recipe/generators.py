@@ -68,6 +68,19 @@ class LapganSpec(_FromNoise):
     init: InitSpec = Field(InitSpec(kind="kaiming"), description="How its weights start.")
 
 
+class VideoSpec(_FromNoise):
+    """Generator of clips (after Clark et al. 2019): a map, a recurrent unit over frames, doublings of each, tanh."""
+
+    kind: Literal["video"] = "video"
+    filters: int = Field(32, ge=1, le=512, description="Channels of all maps, that of the recurrent unit among them.")
+    levels: int | None = Field(None, ge=1, le=8, description=_LEVELS.replace("Halvings", "Doublings"))
+    norm: Norm = Field("batch", description="Normalisation after each layer of a frame but the last.")
+    upsample: Literal["transposed", "resize"] = Field(
+        "transposed", description="Transposed, or resize then 3x3 convolution."
+    )
+    init: InitSpec = InitSpec()
+
+
 class MlpDiscriminatorSpec(Section):
     """Fully connected discriminator (Goodfellow et al. 2014): dense layers with ReLU, and one logit for a picture."""
 
@@ -98,6 +111,19 @@ class LapganDiscriminatorSpec(Section):
     norm: Literal["none"] = Field("none", description="It has no normalisation.")
     spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
     init: InitSpec = Field(InitSpec(kind="kaiming"), description="How its weights start.")
+
+
+class VideoDiscriminatorSpec(Section):
+    """Two in one (after Clark et al. 2019): one judges frames, one of 3-D convolutions the clip at half its size."""
+
+    kind: Literal["video"] = "video"
+    filters: int = Field(32, ge=1, le=512, description="Channels of the first layers, doubled per layer up to 4 times.")
+    frames: int = Field(
+        2, ge=1, le=64, description="Frames of each clip that are judged one by one, evenly spaced, in turns."
+    )
+    norm: Literal["none"] = Field("none", description="It has no normalisation.")
+    spectral_norm: bool = Field(False, description=SPECTRAL_NORM)
+    init: InitSpec = InitSpec()
 
 
 def halvings(side: int) -> int:

@@ -23,6 +23,8 @@ from tintype.recipe.generators import (
     LapganSpec,
     MlpDiscriminatorSpec,
     MlpSpec,
+    VideoDiscriminatorSpec,
+    VideoSpec,
 )
 from tintype.recipe.network_parts import SPECTRAL_NORM, InitSpec, InputName, Norm
 from tintype.recipe.section import Section
@@ -50,6 +52,8 @@ __all__ = [
     "ResNetSpec",
     "SrResNetSpec",
     "UNetSpec",
+    "VideoDiscriminatorSpec",
+    "VideoSpec",
 ]
 
 Noise = Literal["none", "dropout", "input"]
@@ -186,7 +190,8 @@ GeneratorSpec = Annotated[
     | Annotated[SrResNetSpec, Tag("srresnet")]
     | Annotated[MlpSpec, Tag("mlp")]
     | Annotated[DcganSpec, Tag("dcgan")]
-    | Annotated[LapganSpec, Tag("lapgan")],
+    | Annotated[LapganSpec, Tag("lapgan")]
+    | Annotated[VideoSpec, Tag("video")],
     Discriminator(_generator_kind),
 ]
 
@@ -289,6 +294,7 @@ DiscriminatorSpec = Annotated[
     | Annotated[CapsuleSpec, Tag("capsule")]
     | Annotated[MlpDiscriminatorSpec, Tag("mlp")]
     | Annotated[DcganDiscriminatorSpec, Tag("dcgan")]
-    | Annotated[LapganDiscriminatorSpec, Tag("lapgan")],
+    | Annotated[LapganDiscriminatorSpec, Tag("lapgan")]
+    | Annotated[VideoDiscriminatorSpec, Tag("video")],
     Discriminator(_discriminator_kind),
 ]

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, halvings
+from tintype.recipe.rules_video import check_video
 
 if TYPE_CHECKING:
     from tintype.recipe.schema import Recipe
+
+OF_NOISE = ("mlp", "dcgan", "lapgan", "video")
+"""Kinds of generators that make pictures or clips from noise, and of the discriminators that go with them."""
 
 
 def makes_from_noise(recipe: Recipe) -> bool:
@@ -25,14 +29,16 @@ def check_gan(recipe: Recipe) -> None:
     if noise != (method.kind == "gan"):
         raise ValueError(
             f"method.kind={method.kind} does not go with generator.kind={generator.kind}: a generator that makes "
-            "pictures from noise (mlp, dcgan, lapgan) and method.kind=gan belong together"
+            f"pictures from noise ({', '.join(OF_NOISE)}) and method.kind=gan belong together"
         )
     if recipe.codec.kind == "gray" and recipe.codec.unit_range and not noise:
         raise ValueError("codec.unit_range is for method.kind=gan: leave it out")
     if recipe.evaluation.features != "caltech101" and not noise:
         raise ValueError("evaluation.features judges pictures made from noise: leave it out")
     if method.kind != "gan":
-        if recipe.discriminator.kind in ("mlp", "dcgan", "lapgan") and method.kind not in ("classifier", "regression"):
+        if recipe.frames > 1:
+            raise ValueError(f"data.motion makes clips, which are for method.kind=gan, not {method.kind}: leave it out")
+        if recipe.discriminator.kind in OF_NOISE and method.kind not in ("classifier", "regression"):
             raise ValueError(
                 f"discriminator.kind={recipe.discriminator.kind} is for method.kind=gan: use patchgan, pixel or dense"
             )
@@ -50,6 +56,7 @@ def check_gan(recipe: Recipe) -> None:
         raise ValueError("method.kind=gan makes whole pictures: use codec.kind=rgb with codec.source=rgb, or gray")
     _check_classes(recipe)
     _check_pyramid(recipe)
+    check_video(recipe)
     for section, spec in (("generator", generator), ("discriminator", recipe.discriminator)):
         if isinstance(spec, DcganSpec | DcganDiscriminatorSpec):
             levels = spec.levels or halvings(recipe.data.size)
@@ -110,7 +117,7 @@ def _check_classes(recipe: Recipe) -> None:
         raise ValueError("generator.classes is 1: one class is none, use 0")
     if classes and recipe.data.kind != "labelled":
         raise ValueError(f"generator.classes={classes} needs pictures with classes: use data.kind=labelled")
-    if method.labels != "none" and recipe.discriminator.kind not in ("mlp", "dcgan", "lapgan"):
+    if method.labels != "none" and recipe.discriminator.kind not in OF_NOISE:
         raise ValueError(
             f"method.labels={method.labels} needs discriminator.kind=mlp or dcgan, {recipe.discriminator.kind} knows "
             "no classes"

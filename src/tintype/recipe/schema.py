@@ -338,6 +338,12 @@ class Recipe(Section):
         return self.codec.scale if self.codec.kind == "enlarge" else 1
 
     @property
+    def frames(self) -> int:
+        """Pictures in what is made: more than one of a clip."""
+        motion = getattr(self.data, "motion", None)
+        return motion.frames if motion else 1
+
+    @property
     def digest(self) -> str:
         """Short hash of the resolved recipe, for provenance."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)

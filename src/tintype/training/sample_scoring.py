@@ -21,6 +21,7 @@ from tintype.inference.sampling import Sampler
 from tintype.inference.torch_runtime import evaluating
 from tintype.metrics.classifier import ClassifierFeatures
 from tintype.metrics.features import FeatureName, open_features
+from tintype.metrics.motion import MotionRow, motion_row, stills, stopped
 from tintype.metrics.sample_tables import SampleScores
 from tintype.metrics.samples import (
     Described,
@@ -43,6 +44,9 @@ FEWEST = 4
 _JUDGED = 10_000
 """Real pictures, and as many generated ones, that figures are measured on at most."""
 
+_JUDGED_CLIPS = 2_000
+"""The same of clips, which are larger."""
+
 _COMPARED = 2_000
 """Of these, how many are compared with all training pictures."""
 
@@ -56,6 +60,11 @@ HALVES = (
     "The training pictures are not at hand: every second picture is the real one that samples are held beside, and "
     "nothing is said of nearest training pictures."
 )
+
+
+def single_pictures(recipe: Recipe, made: np.ndarray) -> np.ndarray:
+    """What a classifier is shown, `n h w c`: of clips `n h w t` one frame each, cut out around what moves."""
+    return made if recipe.frames == 1 else stills(made, recipe.data.window)
 
 
 @final
@@ -80,19 +89,21 @@ class SampleJudging:
         name: FeatureName = features or recipe.evaluation.features
         self._data, self._part, self._whole = data, part, training is not None
         self._network, self._knows = open_features(name), name == recipe.evaluation.features == "fashion"
-        size, share = recipe.data.size, 1 if training else 2
+        share, most = 1 if training else 2, _JUDGED if recipe.frames == 1 else _JUDGED_CLIPS
         needed, found = share * FEWEST, len(getattr(data.split, part))
         if found < needed:
             raise DataError(f"{recipe.data.path}: {found} pictures are too few to judge by, {needed} are needed")
-        pictures, labels = data.stack(part, size, share * _JUDGED)
+        pictures, labels = data.stack(part, share * most)
         half = slice(0, len(pictures) // share * share, share)
-        self.test, self.test_labels = pictures[half], labels[half]
+        self.whole, self.test_labels = pictures[half], labels[half]
+        # Of clips, single pictures are judged as those of other models are, and their motion beside that.
+        self._test = single_pictures(recipe, self.whole)
         self._remembered: np.ndarray | None = None
         if training is None:
-            self._real, numbers, classes = pictures[1::2], labels[1::2], data.classes
+            self._real, numbers, classes = single_pictures(recipe, pictures[1::2]), labels[1::2], data.classes
         else:
-            most = max(self.count, _REMEMBERED // self.test[0].size)
-            self._remembered, numbers = training.stack("train", size, most)
+            known, numbers = training.stack("train", max(self.count, _REMEMBERED // self.whole[0].size))
+            self._remembered = single_pictures(recipe, known)
             every = np.linspace(0, len(numbers) - 1, min(self.count, len(numbers))).astype(int)
             self._real, numbers, classes = self._remembered[every], numbers[every], training.classes
         self._real_labels = numbers if classes else None
@@ -100,21 +111,28 @@ class SampleJudging:
     @property
     def count(self) -> int:
         """Test pictures, and samples of each model."""
-        return len(self.test)
+        return len(self.whole)
 
-    def rows(self, samplers: Mapping[str, Sampler]) -> tuple[list[SampleRow], tuple[np.ndarray, np.ndarray] | None]:
-        """A row for each model, that of real pictures behind the first one.
+    def rows(
+        self, samplers: Mapping[str, Sampler]
+    ) -> tuple[list[SampleRow], list[MotionRow], tuple[np.ndarray, np.ndarray] | None]:
+        """A row for each model, that of real pictures behind the first one; the same of motion where there are clips.
 
         Returns:
-            The rows, and, where the training pictures are at hand, some samples of the first model with the training
-            picture nearest to each, `n h w c` each.
+            The rows of both, those of motion with real clips that stand still too, and, where the training pictures are
+            at hand, some samples of the first model with the training picture nearest to each, `n h w c` each.
         """
-        test_far, _ = self._nearest(self.test)
-        test = self._described(self.test, None, test_far)
+        recipe = self._data.recipe
+        test_far, _ = self._nearest(self._test)
+        test = self._described(self._test, None, test_far)
         rows: list[SampleRow] = []
+        motion: list[MotionRow] = []
         shown = None
         for name, sampler in samplers.items():
-            made = sampler(self.count)
+            whole = sampler(self.count)
+            made = single_pictures(recipe, whole)
+            if recipe.frames > 1:
+                motion.append(motion_row(name, whole, recipe.data.window))
             far, nearest = self._nearest(made)
             asked = sampler.labels(self.count) if sampler.classes else None
             rows.append(sample_row(name, self._described(made, asked, far), test))
@@ -123,11 +141,15 @@ class SampleJudging:
                     shown = made[: len(nearest)], self._remembered[nearest]
                 # How near test pictures are to training pictures is what a model's distances are to be held against.
                 rows.append(sample_row("real", self._described(self._real, self._real_labels, test_far), test))
-        return rows, shown
+                if recipe.frames > 1:
+                    named = {"real": self.whole, "still": stopped(self.whole)}
+                    motion += [motion_row(name, clips, recipe.data.window) for name, clips in named.items()]
+        return rows, motion, shown
 
     def scores(
         self,
         rows: list[SampleRow],
+        motion: list[MotionRow],
         judged: tuple[DiscriminatorFigures, dict[str, float]] | None,
         notes: list[str],
         split_name: str = "",
@@ -145,7 +167,9 @@ class SampleJudging:
             notes = [*notes, HALVES]
         classes = self._network.classes if self._knows and isinstance(self._network, ClassifierFeatures) else 0
         figures, in_training = judged or (None, {})
-        return SampleScores(protocol, self.count, tuple(rows), figures, in_training, classes, tuple(notes))
+        return SampleScores(
+            protocol, self.count, tuple(rows), tuple(motion), figures, in_training, classes, tuple(notes)
+        )
 
     def _nearest(self, pictures: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
         if self._remembered is None:
@@ -166,7 +190,7 @@ def judge_discriminator(
     method = recipe.method
     assert method.kind == "gan"
     codec, device, count = build_codec(recipe), next(network.parameters()).device, judging.count
-    real = codec.encode_target(np.ascontiguousarray(judging.test.transpose(0, 3, 1, 2)))
+    real = codec.encode_target(np.ascontiguousarray(judging.whole.transpose(0, 3, 1, 2)))
     called, lost = [], []
     border = losses.border(method.adversarial)
     for pictures, labels, loss in (

@@ -44,13 +44,13 @@ def conclude_sampled(trainer: Trainer, network: nn.Module, step: int, notes: Seq
         notes = [*notes, "no test pictures: scored on those that were watched during training"]
     say.begin("judging samples", None)
     judging = SampleJudging(data, part, data)
-    rows, nearest = judging.rows({"model": sampler})
+    rows, motion, nearest = judging.rows({"model": sampler})
     if nearest is not None:
         _draw_nearest(*nearest, run)
     discriminator = trainer.method.networks["discriminator"]
     judged = judge_discriminator(getattr(discriminator, "module", discriminator), recipe, sampler, judging)
     in_training = accuracy_in_training(run, recipe, data.count, trainer.total)
-    scores = judging.scores(rows, (judged, in_training), list(notes))
+    scores = judging.scores(rows, motion, (judged, in_training), list(notes))
     say.end()
     content = scores.to_dict()
     summary = {key: content[key] for key in ("protocol", "pictures", "discriminator", "samples", "verdict")}

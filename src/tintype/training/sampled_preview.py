@@ -10,19 +10,23 @@ from torch import nn
 
 from tintype.data.dataset import PictureSet
 from tintype.image.file import write_image
-from tintype.inference.sampling import Sampler, sample_grid
+from tintype.inference.sampling import Sampler, sample_grid, strips
 from tintype.inference.torch_runtime import TorchRuntime
 from tintype.metrics.classifier import open_classifier
 from tintype.metrics.distribution import kid
 from tintype.recipe.schema import Recipe
 from tintype.training.cards import make_card
 from tintype.training.rundir import RunDir
+from tintype.training.sample_scoring import single_pictures
 
 _WATCHED = 2_000
 """Validation pictures, and as many generated ones, of which KID is taken during training."""
 
 _SHOWN, _SHOWN_OF_CLASS = 64, 8
 """Pictures in a grid, or in each row where there are classes."""
+
+_CLIPS, _CLIPS_OF_CLASS = 16, 2
+"""Clips likewise, each a strip of its frames."""
 
 
 class SampledPreview:
@@ -32,16 +36,16 @@ class SampledPreview:
         self.recipe, self.run, self.device, self._classes = recipe, run, device, data.classes
         self._real: np.ndarray | None = None
         if len(data.split.validation) > 1:
-            pictures, _ = data.stack("validation", recipe.data.size, _WATCHED)
+            pictures, _ = data.stack("validation", _WATCHED)
             self._judge = open_classifier(recipe.evaluation.features)
-            self._real, _ = self._judge.describe(pictures)
+            self._real, _ = self._judge.describe(single_pictures(recipe, pictures))
 
     def validate(self, networks: dict[str, nn.Module], step: int) -> dict[str, float] | None:
         """`kid`, and `class_accuracy` where the classifier knows the classes that samples are asked for."""
         if self._real is None:
             return None
         sampler = self._sampler(networks[""], step)
-        features, logits = self._judge.describe(sampler(len(self._real)))
+        features, logits = self._judge.describe(single_pictures(self.recipe, sampler(len(self._real))))
         size = min(500, len(self._real))
         scores = {"kid": kid(features, self._real, subsets=10, subset_size=size).mean}
         if sampler.classes and self.recipe.evaluation.features == "fashion":
@@ -62,9 +66,10 @@ class SampledPreview:
 
 def draw_samples(sampler: Sampler, run: RunDir, step: int) -> str:
     """Write a grid of samples into a run folder; returns its path there."""
-    count = _SHOWN_OF_CLASS * len(sampler.classes) if sampler.classes else _SHOWN
+    many, of_class = (_SHOWN, _SHOWN_OF_CLASS) if sampler.frames == 1 else (_CLIPS, _CLIPS_OF_CLASS)
+    made = sampler(of_class * len(sampler.classes) if sampler.classes else many)
     path = run.samples / f"step-{step:06d}.png"
-    write_image(path, sample_grid(sampler(count), sampler.classes))
+    write_image(path, sample_grid(made if sampler.frames == 1 else strips(made), sampler.classes))
     return path.relative_to(run.root).as_posix()
 
 
