@@ -17,7 +17,7 @@ from torch import Tensor
 from tintype.data.cache import PictureCache, open_cache
 from tintype.data.damage import damage_of, damaged, picture_generator
 from tintype.data.motion import judged_generator, motion_of, moving
-from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, RealSampler, UnpairedSampler
+from tintype.data.sampler import LabelledSampler, PairedSampler, PictureStore, UnpairedSampler
 from tintype.data.source import DOMAINS, Domain, find_items
 from tintype.data.split import Split, make_split, without_copies
 from tintype.errors import DataError
@@ -27,7 +27,7 @@ from tintype.recipe.schema import Recipe
 
 Progress = Callable[[int, int], None]
 _MORE = "more/"  # before the names of further pictures
-_Sampler = PairedSampler | UnpairedSampler | LabelledSampler | RealSampler
+_Sampler = PairedSampler | UnpairedSampler | LabelledSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,8 @@ class PictureSet:
                 self._sampler: _Sampler = PairedSampler(recipe, store, np.array(train), further)
             case "cyclegan" | "cut" | "unit":
                 self._sampler = UnpairedSampler(recipe, store, *(self._of_domain(train, one) for one in DOMAINS))
-            case "classifier":
+            case "classifier" | "gan":
                 self._sampler = LabelledSampler(recipe, store, np.array(train), self._class_numbers)
-            case "gan":
-                self._sampler = RealSampler(recipe, store, np.array(train), self._class_numbers)
 
     @property
     def count(self) -> int:

@@ -212,32 +212,20 @@ class PairedSampler:
 
 
 class LabelledSampler:
-    """Samples are pictures and the numbers of their classes; `classes` holds that of every cached picture."""
+    """Samples are pictures and the numbers of their classes; for a generator from noise the numbers, and what it makes.
+
+    Args:
+        recipe: How pictures are cut, whether clips are made of them, and how many make a batch.
+        store: Where the pictures lie.
+        pictures: Their numbers there.
+        classes: That of every cached picture; zeros where there are none.
+    """
 
     def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray, classes: np.ndarray) -> None:
         self._epochs = _Epochs(recipe, store, pictures)
         self._codec = build_codec(recipe)
         self._classes = classes
-
-    @property
-    def count(self) -> int:
-        """Samples in an epoch."""
-        return self._epochs.count
-
-    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
-        """See `PictureSet.batch`."""
-        pictures, cut = self._epochs.numbered(step, share, device)
-        classes = torch.from_numpy(self._classes[pictures]).to(device)
-        return self._codec.encode_source(self._codec.source_from(cut)), classes
-
-
-class RealSampler:
-    """Samples are the numbers of classes, zeros where there are none, and pictures or clips; see `methods.Batch`."""
-
-    def __init__(self, recipe: Recipe, store: PictureStore, pictures: np.ndarray, classes: np.ndarray) -> None:
-        self._epochs = _Epochs(recipe, store, pictures)
-        self._codec = build_codec(recipe)
-        self._classes = classes
+        self._from_noise = recipe.method.kind == "gan"
         self._motion, self._seed, self._size = motion_of(recipe), recipe.training.seed, recipe.data.size
 
     @property
@@ -248,10 +236,13 @@ class RealSampler:
     def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
         """See `PictureSet.batch`."""
         pictures, cut = self._epochs.numbered(step, share, device)
+        classes = torch.from_numpy(self._classes[pictures]).to(device)
+        if not self._from_noise:
+            return self._codec.encode_source(self._codec.source_from(cut)), classes
         if self._motion is not None:
             paths = (clip_generator(self._seed, *place) for place in self._epochs.places(step, share))
             cut = moving(self._codec.grey_of(cut), self._motion, self._size, paths)
-        return torch.from_numpy(self._classes[pictures]).to(device), self._codec.encode_target(cut)
+        return classes, self._codec.encode_target(cut)
 
 
 class UnpairedSampler:
