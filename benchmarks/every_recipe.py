@@ -30,12 +30,12 @@ from tintype.recipe.schema import Recipe
 
 FOLDERS = {"flowers": "flowers", "faces": "faces", "fashion": "fashion_mnist", "photos": "caltech101"}
 """By the first word of a recipe's name; the others have pictures of their own or are in the list below."""
-OTHERS = {"caltech101-lab": "caltech101", "caltech101-classifier": "caltech101"}
+OTHERS = {"caltech101-lab": "caltech101"}
 SIZES = "embedding_size: 64, hidden_sizes: [64, 128, 256, 512], depths: [2, 2, 2, 2]"
 BACKBONE = f"{{model_type: resnet, {SIZES}, layer_type: basic}}"
 
 
-def overrides_of(name: str, recipe: Recipe, pictures: Path, steps: int) -> list[str]:
+def overrides_of(name: str, recipe: Recipe, data: Path, pictures: Path, steps: int) -> list[str]:
     """What makes a recipe short, and tells it where the pictures are."""
     found = ["training.log_every=1"]
     found += [f"training.{field}=2" for field in ("validate_every", "checkpoint_every", "sample_every")]
@@ -43,6 +43,8 @@ def overrides_of(name: str, recipe: Recipe, pictures: Path, steps: int) -> list[
     found += [f"training.batch_size={min(2, recipe.training.batch_size)}"]
     if folder := FOLDERS.get(name.split("-")[0], OTHERS.get(name)):
         found.append(f"data.path={pictures / folder}")
+    if name == "caltech101-classifier":  # which needs every class
+        found.append(f"data.path={data / 'caltech101'}")
     if recipe.data.kind == "unpaired":
         found.append(f"data.path_b={pictures / 'cartoons'}")
     if recipe.generator.kind == "encoder_unet" and recipe.generator.weights != "none":
@@ -67,10 +69,10 @@ def use(recipe: Recipe, run: Path, picture: Path) -> None:
         subprocess.run(command(*arguments), check=True, capture_output=True, text=True)
 
 
-def check(name: str, folder: Path, pictures: Path, steps: int) -> list[str]:
+def check(name: str, folder: Path, data: Path, pictures: Path, steps: int) -> list[str]:
     """Train a recipe twice, once with a kill; what is wrong, one line each."""
     recipe = load_recipe(name)
-    arguments = ["train", name, *overrides_of(name, recipe, pictures, steps)]
+    arguments = ["train", name, *overrides_of(name, recipe, data, pictures, steps)]
     killed, straight = folder / name / "killed", folder / name / "undisturbed"
     try:
         kill(Kill("after the first checkpoint", ("renamed", ".last-*", 1)), killed, [*arguments, "--out", str(killed)])
@@ -130,7 +132,7 @@ def main() -> int:
         some_of(options.data, pictures, options.most)
         for name in options.recipes or preset_names():
             begun = time.monotonic()
-            found = check(name, folder, pictures, options.steps)
+            found = check(name, folder, options.data, pictures, options.steps)
             wrong += bool(found)
             print(f"{name:<28}{time.monotonic() - begun:>6.0f} s  {'; '.join(found) or 'as it should be'}", flush=True)
     print(f"{wrong} recipes are not as they should be" if wrong else "every recipe is as it should be")
