@@ -48,12 +48,13 @@ def nearest_noise(generator: nn.Module, batch: Batch, candidates: Tensor) -> Ten
     Returns:
         `n latent`.
     """
-    training = generator.training
+    modes = [(part, part.training) for part in generator.modules()]
     generator.eval()
     distances = torch.stack(
         [(generator(batch.source, z) - batch.target).abs().mean((1, 2, 3), dtype=torch.float32) for z in candidates]
     )
-    generator.train(training)
+    for part, training in modes:  # one by one, for a frozen encoder evaluates while the rest trains
+        part.training = training
     return candidates[distances.argmin(dim=0), torch.arange(candidates.shape[1], device=candidates.device)]
 
 
