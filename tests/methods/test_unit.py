@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -87,6 +88,17 @@ def test_codes_are_drawn_from_seed_and_step() -> None:
     other = built("training.seed=1")
     other.networks.load_state_dict(method.networks.state_dict())
     assert not torch.equal(first, later) and not torch.equal(first, other.forward(one)[0].fake)
+
+
+def test_processes_draw_the_codes_that_one_would_draw_for_the_whole_batch() -> None:
+    method, one = built(), batch(count=4)
+    whole, _ = method.forward(one)
+    for rank in range(2):
+        of_rank = slice(2 * rank, 2 * rank + 2)
+        method._peers = SimpleNamespace(rank=rank)
+        part, _ = method.forward(Batch(one.source[of_rank], one.target[of_rank], one.step))
+        torch.testing.assert_close(part.fake, whole.fake[of_rank])
+        torch.testing.assert_close(part.cycled, whole.cycled[of_rank])
 
 
 def test_each_phase_moves_its_own_networks_and_the_first_one_all_of_both_generators() -> None:

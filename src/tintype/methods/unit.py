@@ -10,7 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -19,12 +18,10 @@ from tintype import losses
 from tintype.image.codec import build_codec
 from tintype.methods.game import discriminator_terms
 from tintype.methods.method import Batch, Peers, Phase
+from tintype.methods.noise import draw_noise
 from tintype.networks import ResNet, build_discriminator, build_generator
 from tintype.recipe.methods import UnitSpec
 from tintype.recipe.schema import Recipe
-
-_CODES_STREAM = 2**41 + 32
-"""Apart from all that the data and other methods draw from the same seed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class Unit:
             Phase("discriminators", ("d_a", "d_b"), "discriminator"),
         )
         self.joined_discriminators = recipe.discriminator.norm != "batch"
-        self._key = (recipe.training.seed, _CODES_STREAM, peers.rank if peers else 0)
+        self._seed, self._peers = recipe.training.seed, peers
         self._health: dict[str, Tensor] = {}
 
     def memory(self) -> dict[str, Any]:
@@ -84,19 +81,18 @@ class Unit:
         """What was made of the pictures of A, and of those of B."""
         g_ab: Any = self.networks["g_ab"]
         g_ba: Any = self.networks["g_ba"]
-        random = np.random.Generator(np.random.Philox(np.random.SeedSequence((*self._key, batch.step))))
 
-        def drawn(code: Tensor) -> Tensor:
-            noise = random.standard_normal(code.shape, dtype=np.float32)
-            return code + torch.from_numpy(noise).to(code)
+        def drawn(code: Tensor, which: int) -> Tensor:
+            noise = draw_noise(batch, code[0].numel(), self._seed, self._peers, which=which)
+            return code + noise.view(code.shape).to(code)
 
         code_a, code_b = g_ab.encode(batch.source)[-1], g_ba.encode(batch.target)[-1]
-        both = torch.cat([drawn(code_a), drawn(code_b)])
+        both = torch.cat([drawn(code_a, 0), drawn(code_b, 1)])
         parts = (len(batch.source), len(batch.target))
         fake_b, same_b = g_ab.decode(both).split(parts)
         same_a, fake_a = g_ba.decode(both).split(parts)
         there_a, there_b = g_ba.encode(fake_b)[-1], g_ab.encode(fake_a)[-1]
-        cycled_a, cycled_b = g_ba.decode(drawn(there_a)), g_ab.decode(drawn(there_b))
+        cycled_a, cycled_b = g_ba.decode(drawn(there_a, 2)), g_ab.decode(drawn(there_b, 3))
         return Coded(same_a, fake_b, cycled_a, code_a, there_a), Coded(same_b, fake_a, cycled_b, code_b, there_b)
 
     def loss(self, phase: str, batch: Batch, out: tuple[Coded, Coded]) -> dict[str, Tensor]:
