@@ -127,6 +127,11 @@ def recipe_with(generator: str) -> Recipe:
         ("{model_type: resnet, depths: [1, 1], attn_implementation: kernels/x}", "attn_implementation is no setting"),
         ("{model_type: resnet, depths: [1, 1], layer_type: odd}", "transformers cannot build resnet"),
         ("{model_type: dinov2, num_hidden_layers: 2, hidden_size: 4, num_attention_heads: 2}", "2 stages, needed 4"),
+        ("{model_type: resnet, depths: [1, 1], hidden_sizes: [8]}", "transformers cannot build resnet"),
+        (
+            "{model_type: swin, depths: [1, 1], num_heads: [1, 1], embed_dim: 8, window_size: 0}",
+            r"swin does not run \(integer modulo by zero\)",
+        ),
     ],
 )
 def test_an_architecture_that_cannot_be_built_or_brings_code_is_refused_in_one_line(

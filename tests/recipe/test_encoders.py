@@ -36,6 +36,10 @@ def test_an_architecture_survives_being_written_and_read() -> None:
         ([BACKBONE, "data.size=32", "codec.chroma_size=32", "training.batch_size=1"], "finds no spread"),
         ([f"{BACKBONE[:-1]}, architecture: {{model_type: resnet, depths: [150, 150]}}}}"], "depths is beyond 200"),
         ([f"{BACKBONE[:-1]}, architecture: {{model_type: resnet, depths: [1]}}}}"], "at least two stages"),
+        (
+            [f"{BACKBONE[:-1]}, architecture: {{model_type: swin, depths: [1, 1], patch_size: 0}}}}"],
+            r"stages of \(0, 0\) pixels cannot be doubled back",
+        ),
         ([f"{BACKBONE[:-1]}, architecture: {{depths: [1, 1]}}}}"], "model_type"),
         (
             ["generator={kind: encoder_unet, architecture: {model_type: resnet, depths: [1, 1]}}", "data.size=64"],

@@ -43,7 +43,7 @@ def check_encoder(recipe: Recipe) -> None:
     strides = generator.strides
     if len(strides) < 2:
         raise ValueError("generator.architecture: a U-Net needs at least two stages (depths)")
-    if strides[-1] & (strides[-1] - 1):
+    if strides[-1] < 1 or strides[-1] & (strides[-1] - 1):
         raise ValueError(
             f"generator.architecture: stages of {strides} pixels cannot be doubled back, powers of two can"
         )
