@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, halvings
+from tintype.recipe.generators import DcganDiscriminatorSpec, DcganSpec, VideoSpec, halvings
 from tintype.recipe.rules_video import check_video
 
 if TYPE_CHECKING:
+    from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec
     from tintype.recipe.schema import Recipe
 
 OF_NOISE = ("mlp", "dcgan", "lapgan", "video")
@@ -65,12 +66,28 @@ def check_gan(recipe: Recipe) -> None:
                 raise ValueError(
                     f"data.size ({recipe.data.size}) must be a multiple of {wanted} for {section}.kind=dcgan"
                 )
+        _check_spread(recipe, section, spec)
     if recipe.evaluation.best_by not in (None, "last"):
         raise ValueError("evaluation.best_by: method.kind=gan ships the last networks: leave it out")
     if method.gradient_penalty > 0 and recipe.discriminator.norm == "batch":
         raise ValueError(
             "method.gradient_penalty needs a discriminator that judges each picture by itself: use "
             "discriminator.norm=instance or none"
+        )
+
+
+def _check_spread(recipe: Recipe, section: str, spec: GeneratorSpec | DiscriminatorSpec) -> None:
+    """Refuse a smallest map of one pixel where normalisation would find no spread."""
+    if not isinstance(spec, DcganSpec | DcganDiscriminatorSpec | VideoSpec):
+        return
+    levels = spec.levels or halvings(recipe.data.size)
+    values = (recipe.data.size >> levels) ** 2
+    if spec.norm == "batch":
+        values *= recipe.training.batch_size * (recipe.frames if spec.kind == "video" else 1)
+    if values == 1 and spec.norm != "none":
+        raise ValueError(
+            f"{section}.levels={levels} ends in one pixel of data.size={recipe.data.size}, over which "
+            f"norm={spec.norm} finds no spread: lower it, or use {section}.norm=none"
         )
 
 
