@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from tintype.errors import RecipeError
+from tintype.networks.conditional import LatentEncoder
 from tintype.recipe import load_recipe
+from tintype.recipe.rules_stochastic import SMALLEST_TOLD
 
 NOISE = "generator={filters: 2, levels: 3, norm: instance, dropout: 0, noise: input}"
 
@@ -16,6 +19,7 @@ NOISE = "generator={filters: 2, levels: 3, norm: instance, dropout: 0, noise: in
         (["inference.temperature=0.5"], "inference.temperature is about the noise"),
         ([NOISE, "method={kind: regression}"], "method.kind=regression would learn to ignore it"),
         (["generator={dropout: 0, noise: dropout}"], "noise=dropout keeps dropout on in use, and dropout is 0"),
+        ([NOISE, "data.size=16", "codec.chroma_size=8", "method.lambda_latent=1"], "chroma of at least 16 pixels"),
         (["generator={norm: none, noise: input}"], "norm=none has none: use norm=instance or batch"),
         (["generator={levels: 2, noise: input}"], r"levels \(2\) must be at least 3"),
         (
@@ -27,6 +31,13 @@ NOISE = "generator={filters: 2, levels: 3, norm: instance, dropout: 0, noise: in
 def test_noise_that_nothing_uses_is_refused(settings: list[str], said: str) -> None:
     with pytest.raises(RecipeError, match=said):
         load_recipe("tiny", settings)
+
+
+def test_the_smallest_target_is_what_the_encoder_can_take() -> None:
+    encoder = LatentEncoder(2, 3)
+    assert encoder(torch.zeros(1, 2, SMALLEST_TOLD, SMALLEST_TOLD)).shape == (1, 3)
+    with pytest.raises(RuntimeError):
+        encoder(torch.zeros(1, 2, SMALLEST_TOLD // 2, SMALLEST_TOLD // 2))
 
 
 def test_noise_is_an_input_of_the_way_there_alone() -> None:

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
     from tintype.recipe.schema import Recipe
 
 
+SMALLEST_TOLD = 16
+"""Side in pixels of the smallest target that an encoder tells noise from: it halves it four times."""
+
+
 def check_noise_in_use(recipe: Recipe) -> None:
     """Refuse noise that nothing keeps in use, and settings for noise that is not there; ValueError, for validators."""
     method, noise = recipe.method, getattr(recipe.generator, "noise", "none")
@@ -30,4 +34,9 @@ def check_noise_in_use(recipe: Recipe) -> None:
         raise ValueError(
             "generator.noise=input needs method.lambda_latent above 0 with method.kind=cyclegan: without an encoder no "
             "colour would come back from grey, and the generator would learn to ignore the noise"
+        )
+    if latent > 0 and recipe.codec_chroma_size < SMALLEST_TOLD:
+        raise ValueError(
+            f"method.lambda_latent tells the noise from chroma of at least {SMALLEST_TOLD} pixels, codec.chroma_size "
+            f"is {recipe.codec_chroma_size}: raise it, or use method.lambda_latent=0"
         )
