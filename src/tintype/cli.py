@@ -253,7 +253,7 @@ def sample(
         str | None, typer.Option(metavar="CLASS", help="One class, by name or number; default: a row for each.")
     ] = None,
 ) -> None:
-    """Draw pictures with a model that makes them from noise."""
+    """Draw pictures with a model that makes them from noise, or many results of one picture."""
     from tintype.command_sample import sample
 
     sample(model, picture, count, out, seed, label)

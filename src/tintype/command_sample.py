@@ -10,10 +10,14 @@ from tintype.arguments import counted
 from tintype.errors import UsageError
 from tintype.image.animation import plays, write_animation
 from tintype.image.file import read_image, write_image
+from tintype.image.resize import resize
 from tintype.inference.colourings import colourings
 from tintype.inference.modelfile import find_model, read_card
 from tintype.inference.sampling import Sampler, playing_grids, sample_grid, strips
 from tintype.inference.translator import Translator
+
+_LARGEST_CELL = 512
+"""Pixels of the longer side of a result in a grid at most; `tintype translate --seed` gives each at its full size."""
 
 
 def sample(model: Path, picture: Path | None, count: int, out: Path, seed: int, label: str | None) -> None:
@@ -49,6 +53,14 @@ def _of_picture(model: Path, picture: Path, count: int, out: Path, seed: int) ->
             f"{path}: makes one result of a picture, always the same; give a model with generator.noise, or use "
             "tintype translate"
         )
-    drawn = colourings(Translator(path), read_image(picture), count, seed)
+    translator, source = Translator(path), read_image(picture)
+    # One at a time, so that no more than one result of a large photograph is held at its full size.
+    drawn = [_in_cell(colourings(translator, source, 1, number)[0]) for number in range(seed, seed + count)]
     write_image(out, sample_grid(np.stack(drawn)))
     print(f"{out}: {counted(count, 'result')} of {picture}, seed {seed}")  # noqa: T201
+
+
+def _in_cell(picture: np.ndarray) -> np.ndarray:
+    height, width = picture.shape[:2]
+    scale = min(1.0, _LARGEST_CELL / max(height, width))
+    return resize(picture, max(1, round(height * scale)), max(1, round(width * scale))).clip(0, 1)

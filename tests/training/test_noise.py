@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from tests.training.test_trainer import QUIET, same, settings
 
+from tintype.command_sample import sample
+from tintype.image.file import read_image, write_image
 from tintype.inference.modelfile import read_card
 from tintype.inference.translator import Translator
 from tintype.training import train
@@ -51,3 +54,7 @@ def test_a_finished_run_knows_its_spread(tmp_path: Path, picture_set: Path) -> N
     assert scores["spread"]["best"]["mean"] > scores["spread"]["single"]["mean"]
     assert card.scores["spread"]["diversity"] == scores["spread"]["diversity"]
     assert Translator(run).card.makes_many
+    wide, grid = tmp_path / "wide.png", tmp_path / "grid.png"
+    write_image(wide, np.full((200, 700, 3), 90, np.uint8))
+    sample(run, wide, 3, grid, 0, None)
+    assert read_image(grid).pixels.shape[1] < 2 * 700  # two columns, in cells of 512

@@ -43,7 +43,10 @@ class Sampler:
         path = find_model(model)
         runtime, card = open_runtime(path, threads)
         if "source" in card.inputs:
-            raise UsageError(f"{path}: makes no pictures from noise; give a model of a recipe with method.kind=gan")
+            raise UsageError(
+                f"{path}: makes no pictures from noise alone; give a model of a recipe with method.kind=gan, or name a "
+                "picture to draw results of"
+            )
         self._attach(runtime, card)
 
     @classmethod
