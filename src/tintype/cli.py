@@ -246,7 +246,10 @@ def sample(
     picture: Annotated[
         Path | None, typer.Argument(help="A picture to draw results of, with a model that takes noise beside it.")
     ] = None,
-    count: Annotated[int, typer.Option("-n", "--count", min=1, max=10_000, help="Pictures in the grid.")] = 64,
+    count: Annotated[
+        int | None,
+        typer.Option("-n", "--count", min=1, max=10_000, help="Pictures in the grid; default: 64, of a picture 8."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The picture to write; of clips .gif and .webp play.")] = Path("grid.png"),
     seed: Annotated[int, typer.Option(min=0, help="Of the noise; the same seed draws the same pictures.")] = 0,
     label: Annotated[

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tintype.arguments import counted
-from tintype.errors import UsageError
+from tintype.errors import OutputError, UsageError
 from tintype.image.animation import plays, write_animation
 from tintype.image.file import read_image, write_image
 from tintype.image.resize import resize
@@ -16,17 +16,23 @@ from tintype.inference.modelfile import find_model, read_card
 from tintype.inference.sampling import Sampler, playing_grids, sample_grid, strips
 from tintype.inference.translator import Translator
 
+_SAMPLES, _RESULTS = 64, 8
+"""In a grid unless told otherwise: from noise, and of one picture."""
+
 _LARGEST_CELL = 512
 """Pixels of the longer side of a result in a grid at most; `tintype translate --seed` gives each at its full size."""
 
 
-def sample(model: Path, picture: Path | None, count: int, out: Path, seed: int, label: str | None) -> None:
+def sample(model: Path, picture: Path | None, count: int | None, out: Path, seed: int, label: str | None) -> None:
     """Draw pictures and write them as one grid."""
+    if not out.parent.is_dir():
+        raise OutputError(f"{out}: there is no folder {out.parent}; make it first")
     if picture is not None:
         if label is not None:
             raise UsageError(f"--label {label}: has no meaning for a picture; leave one of the two out")
-        _of_picture(model, picture, count, out, seed)
+        _of_picture(model, picture, count or _RESULTS, out, seed)
         return
+    count = count or _SAMPLES
     sampler = Sampler(model)
     number = None if label is None else sampler.class_number(label)
     rows = sampler.classes if number is None else ()

@@ -16,7 +16,7 @@ import tintype
 from tintype.cli import app
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
-from tintype.errors import DataError, RecipeError, UsageError
+from tintype.errors import DataError, OutputError, RecipeError, UsageError
 from tintype.image.file import read_image
 from tintype.inference.modelfile import read_card
 from tintype.inference.sampling import Sampler
@@ -206,6 +206,19 @@ def test_the_command_refuses_what_makes_no_sense(run: Path, tmp_path: Path, word
     assert isinstance(result.exception, UsageError)
     assert message in str(result.exception)
     assert not (tmp_path / "grid.png").exists()
+
+
+def test_where_there_is_no_folder_nothing_is_drawn(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sampler, "__call__", lambda *_: pytest.fail("it was drawn"))
+    result = sample("--model", run, "--out", tmp_path / "none" / "grid.png")
+    assert isinstance(result.exception, OutputError)
+    assert "there is no folder" in str(result.exception)
+
+
+def test_class_names_of_a_model_file_cannot_command_a_terminal(run: Path) -> None:
+    sampler = Sampler(run)
+    card = sampler.card.model_copy(update={"classes": ("top", "\x1b[2Jmiddle", "bottom")})
+    assert Sampler.from_runtime(sampler._runtime, card).classes == ("top", "\\x1b[2Jmiddle", "bottom")
 
 
 @pytest.mark.parametrize("model", ["", "model.onnx", "model.safetensors"])

@@ -15,6 +15,7 @@ import numpy as np
 from tintype.errors import ModelFileError, UsageError
 from tintype.image.codec import build_codec
 from tintype.image.grid import panel
+from tintype.image.source import printable
 from tintype.inference.modelfile import ModelCard, find_model
 from tintype.inference.runtime import ManyRuntime, open_runtime
 
@@ -60,7 +61,7 @@ class Sampler:
         self._runtime, self.card, self._codec = runtime, card, build_codec(card.recipe)
         self._latent: int = getattr(card.recipe.generator, "latent", 0)
         count: int = getattr(card.recipe.generator, "classes", 0)
-        self.classes = card.classes or tuple(map(str, range(count)))
+        self.classes = tuple(map(printable, card.classes)) or tuple(map(str, range(count)))
         """Names of the classes that pictures are made of; none where the network is not told one."""
         side = card.recipe.data.size
         self.shape = (side, side, self._codec.target_channels)
