@@ -129,7 +129,7 @@ def test_an_empty_folder_is_no_run(tmp_path: Path) -> None:
         started(TINY, tmp_path)
 
 
-def test_a_run_that_goes_on_needs_what_it_started_from_no_more(
+def test_a_run_that_goes_on_needs_what_it_started_from_no_more_and_still_says_it(
     tmp_path: Path, picture_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "m.safetensors"
@@ -142,8 +142,10 @@ def test_a_run_that_goes_on_needs_what_it_started_from_no_more(
     assert all(abs(after[name] - before[name]).max() < 1e-6 for name in weights)
     assert "generator starts from" in (tmp_path / "run/events.jsonl").read_text()
     source.unlink()
-    monkeypatch.setattr("tintype.training.conclude", lambda *_: None)
+    said: list[str] = []
+    monkeypatch.setattr("tintype.training.conclude", lambda _, notes: said.extend(notes))
     assert train("tiny", tmp_path / "run", [*settings, "training.steps=2"], reporter=Reporter(quiet=True))
+    assert [note for note in said if note.startswith(f"generator starts from {source}")]
 
 
 GENERATORS = {

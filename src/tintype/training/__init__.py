@@ -15,6 +15,7 @@ from tintype.errors import DataError, RecipeMismatchError
 from tintype.methods import Method, build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.backbones import with_architecture
+from tintype.training.journal import read_started
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
 from tintype.training.preview import NoPreview, build_preview
@@ -73,7 +74,9 @@ def train(
         keep_memory()
         torch.manual_seed(resolved.training.seed)
         method = build_method(resolved, team if team.size > 1 else None)
-        started = start_from(method, resolved) if team.main and not run.last.exists() else []
+        started: list[str] = []
+        if team.main:
+            started = read_started(run.events) if run.last.exists() else start_from(method, resolved)
         if not team.main:
             torch.manual_seed(resolved.training.seed + team.rank)  # dropout differs from share to share of a batch
         if team.main:
@@ -112,7 +115,7 @@ def _train(
     if team.from_main(run.last.exists):
         trainer.resume()
         say.line(f"going on from step {trainer.step}")
-    finished = trainer.fit(notes)
+    finished = trainer.fit(notes, started)
     team.leave()  # what remains is the work of one
     if not finished:
         say.line(f"stopped at step {trainer.step} of {trainer.total}, saved; the same command goes on from here")

@@ -22,6 +22,19 @@ def read_events(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
+def read_started(path: Path) -> list[str]:
+    """What the networks of a run that has a checkpoint started from, as it was said then; nothing without a journal."""
+    found: list[str] = []
+    with contextlib.suppress(FileNotFoundError), path.open(encoding="utf-8") as lines:
+        for line in lines:
+            event = json.loads(line)
+            if event["event"] != "note":  # all of them come before the first step
+                break
+            if event.get("started"):
+                found.append(event["text"])
+    return found
+
+
 class Journal:
     """Appends events to a file, and to TensorBoard where the recipe asks for it."""
 

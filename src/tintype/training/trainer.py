@@ -138,11 +138,12 @@ class Trainer:
             )
         return content
 
-    def fit(self, notes: Sequence[str] = ()) -> bool:
+    def fit(self, notes: Sequence[str] = (), started: Sequence[str] = ()) -> bool:
         """Train to the end of the recipe.
 
         Args:
             notes: Sentences that a new run keeps in its journal.
+            started: Those of them that say what the networks started from, which a run that goes on cannot see.
 
         Returns:
             True at the end; False after Ctrl-C or a request to terminate, with the step finished and saved.
@@ -163,7 +164,7 @@ class Trainer:
             try:
                 if self.step == 0:
                     for note in notes:
-                        self.journal.write("note", 0, text=note)
+                        self.journal.write("note", 0, text=note, **({"started": True} if note in started else {}))
                     self.journal.write(
                         "start", 0, time=time.time(), recipe=self.recipe.name, device=str(self.fabric.device)
                     )
