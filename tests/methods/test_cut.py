@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from tests.methods.conftest import terms_and_gradients, unpaired_batch
 from torch import Tensor
 
-from tintype.methods import Batch, Cut, build_method
+from tintype.methods import Cut, build_method
 from tintype.recipe import load_recipe
 from tintype.recipe.schema import Recipe
 
@@ -29,19 +30,11 @@ def built(*overrides: str) -> Cut:
     return method
 
 
-def batch(step: int = 0, count: int = 2) -> Batch:
-    random = torch.Generator().manual_seed(step + 1)
-    a, b = (torch.rand(count, 3, 16, 16, generator=random) * 2 - 1 for _ in range(2))
-    return Batch(a, b, step)
+batch = unpaired_batch
 
 
 def step_terms(method: Cut, number: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    one = batch(number)
-    out = method.forward(one)
-    terms = [method.loss(phase.name, one, out) for phase in method.phases]
-    torch.stack([value for phase in terms for value in phase.values()]).sum().backward()
-    gradients = {name: p.grad.clone() for name, p in method.networks.named_parameters() if p.grad is not None}
-    return {name: value.detach() for phase in terms for name, value in phase.items()}, gradients
+    return terms_and_gradients(method, batch(number))
 
 
 @pytest.mark.parametrize("generator", ["{kind: resnet, filters: 4, blocks: 1}", "{kind: unet, filters: 2, levels: 4}"])

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from tests.methods.conftest import terms_and_gradients, unpaired_batch
 from torch import Tensor, nn
 
 from tintype.methods import Batch, CycleGan, build_method
@@ -32,19 +34,11 @@ def built(*overrides: str) -> CycleGan:
     return method
 
 
-def batch(step: int = 0, count: int = 2) -> Batch:
-    random = torch.Generator().manual_seed(step + 1)
-    a, b = (torch.rand(count, 3, 32, 32, generator=random) * 2 - 1 for _ in range(2))
-    return Batch(a, b, step)
+batch = partial(unpaired_batch, side=32)
 
 
 def step_terms(method: CycleGan, number: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    one = batch(number)
-    out = method.forward(one)
-    terms = [method.loss(phase.name, one, out) for phase in method.phases]
-    torch.stack([value for phase in terms for value in phase.values()]).sum().backward()
-    gradients = {name: p.grad.clone() for name, p in method.networks.named_parameters() if p.grad is not None}
-    return {name: value.detach() for phase in terms for name, value in phase.items()}, gradients
+    return terms_and_gradients(method, batch(number))
 
 
 def count_calls(network: nn.Module) -> list[int]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tests.methods.conftest import unpaired_batch
 
 from tintype.methods import Batch, Unit, build_method
 from tintype.methods.unit import divergence
@@ -29,10 +30,7 @@ def built(*overrides: str) -> Unit:
     return method
 
 
-def batch(step: int = 0, count: int = 2) -> Batch:
-    random = torch.Generator().manual_seed(step + 1)
-    a, b = (torch.rand(count, 3, 16, 16, generator=random) * 2 - 1 for _ in range(2))
-    return Batch(a, b, step)
+batch = unpaired_batch
 
 
 @pytest.mark.parametrize(("shared", "blocks"), [(1, [1, 2]), (2, [0, 1, 2, 3])])

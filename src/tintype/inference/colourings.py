@@ -39,17 +39,6 @@ def colourings(
     return [translator.with_seed(number).predict(picture).render() for number in range(seed, seed + count)]
 
 
-def chroma_of(network: Network, source: np.ndarray, strength: float = 1.0) -> np.ndarray:
-    """a* and b* that a network sees in a picture, `h/output_stride w/output_stride 2`.
-
-    Args:
-        network: One that makes colour.
-        source: Display space `h w c`, at the size that the network works at.
-        strength: Factor on predicted chroma.
-    """
-    return chroma_in(network, source, network(source, orientations=1), strength)
-
-
 def chroma_in(network: Network, source: np.ndarray, output: np.ndarray, strength: float = 1.0) -> np.ndarray:
     """a* and b* of what a network made of a picture: model space `h w c` to `h w 2`, float64."""
     codec = network.codec
@@ -59,8 +48,17 @@ def chroma_in(network: Network, source: np.ndarray, output: np.ndarray, strength
     return on_picture(rgb_to_lab, result.astype(np.float64))[..., 1:]
 
 
-def drawn_chroma(network: Network, source: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
-    """`chroma_of` with the whole noise and so many seeds; those of different `seed` have next to nothing in common."""
+def drawn_outputs(network: Network, source: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """What a network with noise makes of a picture with the whole of it and so many seeds, model space `h w c`.
+
+    This is how a network is asked how sure it is. The seeds of different `seed` have next to nothing in common.
+    """
     whole = network.with_whole_noise()
     for number in np.random.SeedSequence(seed).generate_state(count):
-        yield chroma_of(whole.with_seed(int(number)), source)
+        yield whole.with_seed(int(number))(source, orientations=1)
+
+
+def drawn_chroma(network: Network, source: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """The a* and b* of `drawn_outputs`."""
+    for output in drawn_outputs(network, source, count, seed):
+        yield chroma_in(network, source, output)

@@ -21,7 +21,7 @@ from tintype.image.color import lab_to_display
 from tintype.image.grid import text
 from tintype.image.picture import OpenPicture, to_samples
 from tintype.image.resize import resize
-from tintype.inference.colourings import chroma_in
+from tintype.inference.colourings import chroma_in, drawn_outputs
 from tintype.inference.colourise import network_size
 from tintype.inference.network import Network
 from tintype.inference.runtime import StochasticRuntime
@@ -82,9 +82,7 @@ def _answers(network: Network, source: np.ndarray, passes: int, seed: int) -> It
     """What the network says about a picture, time after time: model space `h w c`."""
     runtime = network.runtime
     if network.card.makes_many and not network.lacks_noise:
-        whole = network.with_whole_noise()
-        for number in np.random.SeedSequence(seed).generate_state(passes):
-            yield whole.with_seed(int(number))(source, orientations=1)
+        yield from drawn_outputs(network, source, passes, seed)
         return
     if isinstance(runtime, StochasticRuntime) and runtime.drawing(seed) is not None:
         for number in np.random.SeedSequence(seed).generate_state(passes):

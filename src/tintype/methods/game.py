@@ -1,16 +1,18 @@
-"""The discriminator's side of the game, as unpaired methods share it."""
+"""The discriminator's side of the game, as methods share it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from tintype import losses
 from tintype.recipe.methods import Adversarial
 
 
 def discriminator_terms(
-    discriminator: nn.Module,
+    discriminator: Callable[[Tensor], Tensor],
     real: Tensor,
     fake: Tensor,
     kind: Adversarial,
@@ -22,7 +24,7 @@ def discriminator_terms(
     """What a discriminator pays for a batch, and how often it was right.
 
     Args:
-        discriminator: Judges real and generated pictures of one domain.
+        discriminator: Gives logits of real and of generated pictures.
         real: `n c h w`.
         fake: The same of generated pictures, without gradients.
         kind: The adversarial loss.

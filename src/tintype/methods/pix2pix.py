@@ -20,6 +20,7 @@ from torch import Tensor, nn
 
 from tintype import losses
 from tintype.image.codec import build_codec
+from tintype.methods.game import discriminator_terms
 from tintype.methods.method import Batch, Peers, Phase
 from tintype.methods.noise import draw_noise, latent_loss, nearest_noise
 from tintype.methods.perceptual import open_perceptual
@@ -85,14 +86,15 @@ class Pix2Pix:
         if phase == "discriminator":
             if not adversarial:
                 return {}
-            on_real, on_fake = self._judge(batch, batch.target), self._judge(batch, out.target.detach())
-            self._health = {
-                "d/accuracy_real": losses.right_share(on_real, spec.adversarial, real=True),
-                "d/accuracy_fake": losses.right_share(on_fake, spec.adversarial, real=False),
-            }
-            real = losses.real_loss(on_real, spec.adversarial)
-            fake = losses.fake_loss(on_fake, spec.adversarial)
-            return {"d/real": spec.lambda_discriminator * real, "d/fake": spec.lambda_discriminator * fake}
+            terms, self._health = discriminator_terms(
+                lambda shown: self._judge(batch, shown),
+                batch.target,
+                out.target.detach(),
+                spec.adversarial,
+                weight=spec.lambda_discriminator,
+                joined=False,
+            )
+            return terms
         terms = {}
         if adversarial:
             logits = self._judge(batch, out.target)
