@@ -6,7 +6,16 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tintype.losses import fake_loss, generator_loss, gradient_penalty, l1_loss, real_loss, right_share
+from tintype.losses import (
+    LOG_FLOOR,
+    fake_loss,
+    generator_loss,
+    gradient_penalty,
+    l1_loss,
+    log_error,
+    real_loss,
+    right_share,
+)
 
 KINDS = ("vanilla", "lsgan", "hinge", "margin")
 
@@ -34,6 +43,22 @@ def test_a_vivid_constant_is_more_colourful_than_the_median() -> None:
         return float(guesses[min(range(61), key=errors.__getitem__)])
 
     assert best(0) == 0 and best(3) == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_log_error_counts_a_picture_by_its_own_psnr() -> None:
+    target = torch.zeros(2, 2, 4, 4)
+    output = target + torch.tensor([0.1, 0.4]).reshape(2, 1, 1, 1)
+    errors = torch.tensor([0.01, 0.16]) + LOG_FLOOR
+    assert log_error(output, target).item() == pytest.approx(errors.log().mean().item(), rel=1e-5)
+    nearer = output * torch.tensor([0.5, 1.0]).reshape(2, 1, 1, 1)  # one picture gains 6 dB, whichever it is
+    other = output * torch.tensor([1.0, 0.5]).reshape(2, 1, 1, 1)
+    assert log_error(nearer, target).item() == pytest.approx(log_error(other, target).item(), abs=0.05)
+
+
+def test_the_log_error_of_a_perfect_picture_has_a_gradient_that_is_finite() -> None:
+    output = torch.zeros(1, 2, 3, 3, requires_grad=True)
+    log_error(output, torch.zeros(1, 2, 3, 3)).backward()
+    assert output.grad is not None and torch.equal(output.grad, torch.zeros_like(output))
 
 
 def test_vanilla_is_binary_cross_entropy_on_logits() -> None:

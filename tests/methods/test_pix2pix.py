@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from tintype.losses import log_error
 from tintype.methods import Batch, build_method
 from tintype.methods.noise import draw_noise
 from tintype.methods.perceptual import open_perceptual
@@ -96,6 +97,14 @@ def test_the_perceptual_term_joins_with_the_discriminator() -> None:
     distance = open_perceptual("caltech101")(out.target, after.target)
     assert terms["g/perceptual"].item() == pytest.approx(3 * distance.item())
     assert "perceptual" not in " ".join(method.networks)
+
+
+def test_the_log_term_weighs_and_is_enough_to_learn_from() -> None:
+    method, batch = a_batch(["method={lambda_adversarial: 0, lambda_l1: 0, lambda_log: 5}"])
+    out = method.forward(batch)
+    terms = method.loss("generator", batch, out)
+    assert list(terms) == ["g/log"]
+    assert terms["g/log"].item() == pytest.approx(5 * log_error(out.target, batch.target).item())
 
 
 @pytest.mark.parametrize(("conditional", "channels"), [("true", 6), ("false", 3)])

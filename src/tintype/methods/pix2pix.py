@@ -103,6 +103,8 @@ class Pix2Pix:
             terms["g/l1"] = spec.lambda_l1 * losses.l1_loss(out.target, batch.target, spec.vividness)
         if spec.lambda_l2 > 0:
             terms["g/l2"] = spec.lambda_l2 * F.mse_loss(out.target, batch.target)
+        if spec.lambda_log > 0:
+            terms["g/log"] = spec.lambda_log * losses.log_error(out.target, batch.target)
         if self._perceptual is not None and joined:
             terms["g/perceptual"] = spec.lambda_perceptual * self._perceptual(out.target, batch.target)
         if spec.lambda_latent > 0 and out.noise is not None:

@@ -39,6 +39,12 @@ class Pix2PixSpec(Section):
     )
     lambda_l1: float = Field(100.0, ge=0, description="Weight of the mean absolute error in model space.")
     lambda_l2: float = Field(0.0, ge=0, description="Weight of the mean squared error in model space.")
+    lambda_log: float = Field(
+        0.0,
+        ge=0,
+        description="Weight of the mean, over pictures, of the logarithm of their mean squared error in model space: "
+        "what a mean of PSNR measures.",
+    )
     lambda_perceptual: float = Field(
         0.0,
         ge=0,
@@ -73,13 +79,14 @@ class Pix2PixSpec(Section):
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
-        if not any((self.lambda_adversarial, self.lambda_l1, self.lambda_l2, self.lambda_perceptual)):
+        pixels = self.lambda_l1, self.lambda_l2, self.lambda_log
+        if not any((self.lambda_adversarial, self.lambda_perceptual, *pixels)):
             raise ValueError(
                 "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
             )
         if self.l1_steps and self.l1_epochs:
             raise ValueError("give the stage of L1 alone as l1_steps or as l1_epochs, one of the two")
-        if self.begins_with_l1 and self.lambda_l1 == self.lambda_l2 == 0:
+        if self.begins_with_l1 and not any(pixels):
             raise ValueError("lambda_l1 is 0: the stage of L1 alone would have nothing to learn from")
         return self
 
