@@ -81,7 +81,7 @@ def main() -> None:
     plain = None
     match method:
         case Pix2Pix():
-            work = pix2pix_work(method, *data.batch(0, device))
+            work = pix2pix_work(method, *data.batch(0, device)[:2])
         case CycleGan():
             work = cyclegan_work(method, *data.batch(0, device))
             plain = PlainCycleGan(recipe, method)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tintype.cli_groups import JsonFlag, data_app, recipe_app
+from tintype.cli_translate import Direction, Model, translate
 from tintype.errors import MissingExtraError, TintypeError
 
 app = typer.Typer(
@@ -21,11 +22,6 @@ app = typer.Typer(
 )
 app.add_typer(recipe_app, name="recipe")
 app.add_typer(data_app, name="data")
-
-Model = Annotated[Path, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")]
-Direction = Annotated[
-    str | None, typer.Option(metavar="ab|ba", help="Which one of a run that trained both; default: ab.")
-]
 
 
 def main() -> None:
@@ -109,99 +105,7 @@ def sweep(
         raise typer.Exit(130)
 
 
-@app.command()
-def translate(
-    inputs: Annotated[list[str], typer.Argument(help="Pictures, folders, glob patterns; - for standard input.")],
-    model: Model,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder for the results; names and structure are kept. Not with -.")
-    ] = None,
-    direction: Direction = None,
-    strength: Annotated[float, typer.Option(help="Factor on predicted chroma.")] = 1.0,
-    keep_colour: Annotated[
-        bool, typer.Option("--keep-colour", help="Leave pictures that have colour already as they are.")
-    ] = False,
-    picture_format: Annotated[
-        str | None,
-        typer.Option(
-            "--format", metavar="png|tif|jpg|webp|avif|fits", help="Of the results; default: that of each input."
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace results that are there already.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a line of JSON for each file.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, help="Files in work at a time; default: cores.")] = None,
-    memory: Annotated[
-        str | None, typer.Option(metavar="SIZE", help="Keep to so much memory, as in 500MB or 2GiB.")
-    ] = None,
-    tile: Annotated[
-        int | None, typer.Option(min=1, metavar="PX", help="Side of tiles; default: as large as memory allows.")
-    ] = None,
-    edges: Annotated[
-        bool | None, typer.Option("--edges/--no-edges", help="Enlarge chroma along the edges of the picture.")
-    ] = None,
-    statistics: Annotated[
-        str, typer.Option(metavar="auto|tile|whole", help="What instance norm of a tiled picture is taken over.")
-    ] = "auto",
-    hdu: Annotated[
-        str | None, typer.Option(metavar="N|NAME", help="Extension of FITS files, from 0; default: the first picture.")
-    ] = None,
-    plane: Annotated[int, typer.Option(min=1, help="Plane of FITS cubes, from 1.")] = 1,
-    stretch: Annotated[
-        str, typer.Option(metavar="asinh|zscale|percentile|linear", help="FITS values to display values.")
-    ] = "asinh",
-    flux: Annotated[bool, typer.Option("--flux", help="FITS results in the units of the input.")] = False,
-    page: Annotated[int, typer.Option(min=1, help="Page of TIFF files and frame of animations, from 1.")] = 1,
-    other_pages: Annotated[
-        str, typer.Option(metavar="leave|keep|refuse", help="What becomes of the other pages of TIFF files.")
-    ] = "leave",
-    pyramid: Annotated[bool, typer.Option("--pyramid", help="TIFF results with reduced copies, for viewers.")] = False,
-    uncertainty: Annotated[
-        bool, typer.Option("--uncertainty", help="Also write NAME.uncertainty.png: where the colour is a guess.")
-    ] = False,
-    seed: Annotated[
-        int | None, typer.Option(min=0, help="Of a model with noise, and of the passes of --uncertainty; default: 0.")
-    ] = None,
-    isolate: Annotated[
-        bool, typer.Option("--isolate", help="Work in processes that may die, for files from strangers.")
-    ] = False,
-    time_limit: Annotated[
-        float | None,
-        typer.Option(metavar="SECONDS", help="For each file; sure only with --isolate, else asked between strips."),
-    ] = None,
-    max_pixels: Annotated[float | None, typer.Option(metavar="N", help="Refuse larger pictures; default: 1e9.")] = None,
-) -> None:
-    """Translate pictures of any size with a trained model; a file that fails is named, the rest goes on."""
-    from tintype import command_translate
-
-    asked = command_translate.Asked(
-        inputs=inputs,
-        model=model,
-        out=out,
-        direction=direction,
-        strength=strength,
-        keep_colour=keep_colour,
-        picture_format=picture_format,
-        overwrite=overwrite,
-        as_json=as_json,
-        workers=workers,
-        memory=memory,
-        tile=tile,
-        edges=edges,
-        statistics=statistics,
-        hdu=hdu,
-        plane=plane,
-        stretch=stretch,
-        flux=flux,
-        page=page,
-        other_pages=other_pages,
-        pyramid=pyramid,
-        uncertainty=uncertainty,
-        seed=seed,
-        isolate=isolate,
-        time_limit=time_limit,
-        max_pixels=max_pixels,
-    )
-    raise typer.Exit(command_translate.translate(asked))
+app.command()(translate)
 
 
 @app.command()

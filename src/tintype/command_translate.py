@@ -1,4 +1,4 @@
-"""What `tintype translate` does and prints; `cli.py` holds its options, `inference` the work."""
+"""What `tintype translate` does and prints; `cli_translate.py` holds its options, `inference` the work."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ for each other as threads of Python do between small arrays."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The command as it was typed; see the help of the options in `cli.py`."""
+    """The command as it was typed; see the help of the options in `cli_translate.py`."""
 
     inputs: list[str]
     model: Path

@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import nn
 
+from tintype.networks import build_generator
 from tintype.networks.unet import UNet
+from tintype.recipe import load_recipe
 
 
 def parameters(network: nn.Module) -> int:
@@ -101,3 +103,35 @@ def test_residual_blocks_change_the_output_and_work_on_the_smallest_map(norm: st
 
 def test_instance_norm_makes_tiling_approximate() -> None:
     assert UNet(1, 1, filters=2, levels=2, norm="instance").tiling == "approximate"
+
+
+def test_hints_begin_without_effect_and_leave_all_other_weights_as_they_were() -> None:
+    networks = []
+    for overrides in ([], ["data.hints.mean=4"]):
+        torch.manual_seed(5)
+        networks.append(build_generator(load_recipe("tiny", ["generator.levels=3", *overrides])).eval())
+    before, after = networks
+    states = before.state_dict(), after.state_dict()
+    assert states[1].keys() - states[0].keys() == {"hints.weight"}
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
+    x, hints = torch.rand(2, 1, 16, 24) * 2 - 1, torch.rand(2, 3, 16, 24)
+    with torch.no_grad():
+        assert torch.equal(after(x, hints=hints), before(x))
+        torch.nn.init.normal_(after.hints.weight)
+        assert torch.equal(after(x, hints=torch.zeros_like(hints)), before(x))
+        assert torch.equal(after(x), before(x))
+        assert not torch.equal(after(x, hints=hints), before(x))
+
+
+def test_hints_reach_just_the_places_that_the_picture_reaches_there() -> None:
+    network = UNet(1, 2, filters=2, levels=3, norm="none", hints=True).eval()
+    torch.nn.init.normal_(network.hints.weight)
+    x, hints = torch.rand(1, 1, 64, 64), torch.zeros(1, 3, 64, 64)
+    nudged, told = x.clone(), hints.clone()
+    nudged[..., 30, 33] += 1
+    told[..., 30, 33] = 1
+    with torch.no_grad():
+        by_picture = (network(nudged, hints=hints) - network(x, hints=hints)).abs().sum(1) > 0
+        by_hint = (network(x, hints=told) - network(x, hints=hints)).abs().sum(1) > 0
+    assert by_hint.any()
+    assert torch.equal(by_hint, by_picture)

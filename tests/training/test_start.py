@@ -105,6 +105,22 @@ def test_weights_of_another_shape_are_refused_with_what_differs(tmp_path: Path) 
         started(TINY, tmp_path / "m.safetensors")
 
 
+def test_a_network_without_hints_goes_on_as_one_with_them(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    state = save(path, TINY, 1)
+    hinted = load_recipe(TINY, ["data.hints.mean=8"])
+    method, notes = started(hinted, path)
+    zeros = torch.zeros_like(method.networks["generator"].hints.weight)
+    assert holds(method, "generator", {**state, "hints.weight": zeros})
+    said = f"generator starts from {path}, step 7 of tiny: it had no hints, and learns from the start what they mean"
+    assert notes == [said]
+    state = save(path, hinted, 1)
+    assert holds(started(hinted, path)[0], "generator", state)
+    save(path, load_recipe(TINY, ["generator.filters=6"]), 1)
+    with pytest.raises(RecipeError, match=r"generator\.filters is 6 there and 4 here"):
+        started(hinted, path)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [

@@ -88,8 +88,10 @@ class PictureSet:
         """Number of samples in a pass over the training pictures."""
         return self._sampler.count
 
-    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, ...]:
         """Pictures of A and of B, or their classes, for batch number `step` (from 0); see `methods.Batch`.
+
+        Where the recipe has hints, these are a third part.
 
         Args:
             step: Number of the batch.

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from tintype.data.cache import PictureCache
 from tintype.data.damage import damage_generator, damage_of, damaged
+from tintype.data.hints import hint_generator, hints_from, hints_of
 from tintype.data.motion import clip_generator, motion_of, moving
 from tintype.data.transform import Placement, cut, draw_placement, epoch_order, sample_generator
 from tintype.errors import RecipeError
-from tintype.image.codec import build_codec
+from tintype.image.codec import LabSpace, build_codec
 from tintype.recipe.schema import Recipe
 
 _APART = 2**39
@@ -189,7 +190,7 @@ class PairedSampler:
         more: tuple[PictureStore, np.ndarray] | None = None,
     ) -> None:
         self._codec, self._batch_size = build_codec(recipe), recipe.training.batch_size
-        self._damage, self._seed = damage_of(recipe), recipe.training.seed
+        self._damage, self._hints, self._seed = damage_of(recipe), hints_of(recipe), recipe.training.seed
         other = 0 if more is None else pictures_of_more(recipe)
         self._sets = [_Epochs(recipe, store, pictures, self._batch_size - other)]
         if more is not None:
@@ -200,15 +201,20 @@ class PairedSampler:
         """Samples in an epoch: one pass over the pictures, with what is taken from a second set meanwhile."""
         return round(self._sets[0].count * self._batch_size / self._sets[0].batch_size)
 
-    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, Tensor]:
+    def batch(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> tuple[Tensor, ...]:
         """See `PictureSet.batch`."""
         parts = [one.windows(step, share, device) for one in self._sets]
         target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
         source = self._codec.source_of(target) if stored is None else stored
+        places = [(epoch, one.first + index) for one in self._sets for epoch, index in one.places(step, share)]
         if self._damage is not None:
-            places = [(epoch, one.first + index) for one in self._sets for epoch, index in one.places(step, share)]
             source = damaged(source, self._damage, (damage_generator(self._seed, *place) for place in places))
-        return self._codec.encode_source(source), self._codec.encode_target(target)
+        batch = self._codec.encode_source(source), self._codec.encode_target(target)
+        if self._hints is None:
+            return batch
+        assert isinstance(self._codec, LabSpace)
+        revealing = (hint_generator(self._seed, *place) for place in places)
+        return *batch, hints_from(target, self._codec, self._hints, revealing)
 
 
 class LabelledSampler:

@@ -226,12 +226,16 @@ class LabSpace:
 
     def encode_target(self, target: Array) -> Array:
         """See `Codec.encode_target`; `h` and `w` must be multiples of the stride."""
-        chroma = rgb_to_lab(_as_rgb(target))[..., 1:, :, :] * (1 / _CHROMA_SCALE)
+        chroma = self.encode_chroma(target)
         if self.stride == 1:
             return chroma
         height, width = chroma.shape[-2] // self.stride, chroma.shape[-1] // self.stride
         blocks = chroma.reshape((*chroma.shape[:-2], height, self.stride, width, self.stride))
         return array_namespace(chroma).mean(blocks, axis=(-3, -1))
+
+    def encode_chroma(self, picture: Array) -> Array:
+        """Model space `... 2 h w` of a display picture `... 1|3 h w`, of the same `h w` whatever the stride."""
+        return rgb_to_lab(_as_rgb(picture))[..., 1:, :, :] * (1 / _CHROMA_SCALE)
 
     def decode(self, source: Array, output: Array) -> Array:
         """See `Codec.decode`; colours that sRGB lacks lose chroma, never L*."""

@@ -59,14 +59,21 @@ class Network:
 
     @cached_property
     def _seeded(self) -> Callable[[np.ndarray], np.ndarray]:
-        """The network of the picture alone."""
-        if "noise" in self.card.inputs:
-            recipe = self.card.recipe
-            z = np.float32(self.temperature) * noise_of(self.seed, getattr(recipe.generator, "latent", 1))
-            many = self.runtime
-            assert isinstance(many, ManyRuntime)
-            return lambda x: many.run({"source": x, "noise": z.repeat(len(x), axis=0)})[0]
-        return (self._drawing if self.card.makes_many else None) or self.runtime
+        """The network of the picture alone, or of the picture and its hints joined by channel."""
+        inputs, runtime = self.card.inputs, self.runtime
+        if self.card.makes_many and "noise" not in inputs:
+            runtime = self._drawing or runtime
+        if inputs == ("source",):
+            return runtime
+        assert isinstance(runtime, ManyRuntime)
+        many, channels = runtime, self.codec.source_channels
+        z = np.float32(self.temperature) * noise_of(self.seed, getattr(self.card.recipe.generator, "latent", 1))
+
+        def run(x: np.ndarray) -> np.ndarray:
+            given = {"source": x[:, :channels], "noise": z.repeat(len(x), axis=0), "hints": x[:, channels:]}
+            return many.run({name: np.ascontiguousarray(given[name]) for name in inputs})[0]
+
+        return run
 
     @cached_property
     def cost(self) -> Cost:
@@ -99,7 +106,9 @@ class Network:
         runtime = freezable(self.runtime)
         return Network(runtime.frozen_on(lambda: self(source)), self.card, self.codec, self.seed, self.temperature)
 
-    def __call__(self, source: np.ndarray, orientations: int | None = None) -> np.ndarray:
+    def __call__(
+        self, source: np.ndarray, orientations: int | None = None, hints: np.ndarray | None = None
+    ) -> np.ndarray:
         """What the network says about a picture in display space whose sides `output_stride` divides.
 
         Sides that `multiple_of` does not divide are padded by reflection at the right and the bottom.
@@ -107,6 +116,8 @@ class Network:
         Args:
             source: `h w c`.
             orientations: See `over_orientations`; default: what the recipe says.
+            hints: For networks that take any: a* and b* in model space and a mask of where they are known, `h w 3`;
+                default: nothing is known.
 
         Returns:
             Model space, `h/output_stride w/output_stride c`; of `codec.scale` times that height and width.
@@ -117,6 +128,8 @@ class Network:
         height, width = source.shape[:2]
         multiple, stride, scale = self.card.multiple_of, self.card.output_stride, self.codec.scale
         x = self.codec.encode_source(to_batch(source))
+        if "hints" in self.card.inputs:
+            x = np.concatenate([x, to_batch(np.zeros((height, width, 3)) if hints is None else hints)], axis=1)
         x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
         orientations = orientations or self.card.recipe.inference.orientations
         output = over_orientations(self._seeded, x.astype(np.float32), orientations)

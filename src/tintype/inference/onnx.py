@@ -119,10 +119,15 @@ def _generator_form(card: ModelCard, size: int | None) -> _Form:
     channels = build_codec(recipe, card.direction).source_channels
     side = -(-(size or recipe.data.size // recipe.enlargement) // multiple) * multiple
     latent = getattr(recipe.generator, "latent", 0)
-    axes: dict[InputName, str] = {"source": "n C h w", "noise": "n K", "label": "n"}
+    axes: dict[InputName, str] = {"source": "n C h w", "noise": "n K", "label": "n", "hints": "n C h w"}
 
     def shapes(n: int, height: int, width: int) -> Shapes:
-        known: Shapes = {"source": (n, channels, height, width), "noise": (n, latent), "label": (n,)}
+        known: Shapes = {
+            "source": (n, channels, height, width),
+            "noise": (n, latent),
+            "label": (n,),
+            "hints": (n, 3, height, width),
+        }
         return {name: known[name] for name in card.inputs}
 
     return _Form(
@@ -147,9 +152,10 @@ def _classifier_form(card: ModelCard) -> _Form:
 
 def _to_onnx(module: nn.Module, form: _Form) -> onnx.ModelProto:
     device = next(module.parameters()).device
-    example = tuple(
-        torch.from_numpy(np.zeros(shape, INPUTS[name].dtype)).to(device) for name, shape in form.example.items()
-    )
+    example = {
+        name: torch.from_numpy(np.zeros(shape, INPUTS[name].dtype)).to(device) for name, shape in form.example.items()
+    }
+    named = {"hints": example.pop("hints")} if "hints" in example else {}  # what stands before them may be missing
     dynamic = tuple(
         {place: torch.export.Dim.DYNAMIC for place, name in enumerate(sides.split()) if name.islower()}
         for sides in form.inputs.values()
@@ -157,7 +163,8 @@ def _to_onnx(module: nn.Module, form: _Form) -> onnx.ModelProto:
     with _quiet(), evaluating(module), torch.inference_mode():
         program = torch.onnx.export(
             module,
-            example,
+            tuple(example.values()),
+            kwargs=named,
             dynamo=True,
             dynamic_shapes=dynamic,
             input_names=list(form.inputs),
@@ -187,6 +194,7 @@ def _difference(module: nn.Module, path: Path, shapes: Shapes, classes: int) -> 
         "source": lambda shape: random.uniform(-1, 1, shape),
         "noise": random.standard_normal,
         "label": lambda shape: random.integers(classes, size=shape),
+        "hints": lambda shape: random.uniform(-1, 1, shape),
     }
     inputs: dict[str, np.ndarray] = {
         name: draw[name](shape).astype(INPUTS[name].dtype) for name, shape in shapes.items()

@@ -42,6 +42,7 @@ INPUTS: dict[InputName, InputKind] = {
     "source": InputKind(np.float32, "n c h w", "tensor(float)"),
     "noise": InputKind(np.float32, "n k", "tensor(float)"),
     "label": InputKind(np.int64, "n", "tensor(int64)"),
+    "hints": InputKind(np.float32, "n c h w", "tensor(float)"),
 }
 """All inputs that a network may have, in the order of its arguments; `ModelCard.inputs` says which one has which."""
 
@@ -65,8 +66,9 @@ class ManyRuntime(Protocol):
         """All that the network gives, float32.
 
         Args:
-            inputs: What `ModelCard.inputs` names: `source` in model space `n c h w` and standard normal `noise` `n k`,
-                both float32, and `label` `n`, int64.
+            inputs: What `ModelCard.inputs` names: `source` in model space `n c h w`, standard normal `noise` `n k` and
+                `hints` `n 3 h w` (a* and b* in model space, and a mask of where they are known), float32; and `label`
+                `n`, int64.
         """
 
 

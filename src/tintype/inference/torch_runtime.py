@@ -53,9 +53,14 @@ class TorchRuntime:
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> list[np.ndarray]:
         """See `ManyRuntime`."""
-        given = [torch.from_numpy(np.ascontiguousarray(inputs[name])) for name in INPUTS if name in inputs]
+        given = {
+            name: torch.from_numpy(np.ascontiguousarray(inputs[name])).to(self._device)
+            for name in INPUTS
+            if name in inputs
+        }
+        named = {"hints": given.pop("hints")} if "hints" in given else {}  # what stands before them may be missing
         with _TURN, evaluating(self._module), torch.inference_mode(), self._freezing(), self._drawing():
-            made = self._module(*(one.to(self._device) for one in given))
+            made = self._module(*given.values(), **named)
             return [part.float().cpu().numpy() for part in (made if isinstance(made, tuple) else (made,))]
 
     def frozen_on(self, show: Callable[[], object]) -> TorchRuntime:

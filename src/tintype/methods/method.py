@@ -27,6 +27,13 @@ class Batch:
     """Number of the batch, from 0."""
     epoch: float = 0.0
     """Passes over the training pictures before this batch."""
+    hints: Tensor | None = None
+    """Known chroma and where it is known, `n 3 h w` at the size of the source, for recipes that reveal some."""
+
+    @property
+    def told(self) -> dict[str, Tensor]:
+        """What a generator is told of the target, by the names of its arguments."""
+        return {} if self.hints is None else {"hints": self.hints}
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,10 @@ def nearest_noise(generator: nn.Module, batch: Batch, candidates: Tensor) -> Ten
     modes = [(part, part.training) for part in generator.modules()]
     generator.eval()
     distances = torch.stack(
-        [(generator(batch.source, z) - batch.target).abs().mean((1, 2, 3), dtype=torch.float32) for z in candidates]
+        [
+            (generator(batch.source, z, **batch.told) - batch.target).abs().mean((1, 2, 3), dtype=torch.float32)
+            for z in candidates
+        ]
     )
     for part, training in modes:  # one by one, for a frozen encoder evaluates while the rest trains
         part.training = training

@@ -73,10 +73,10 @@ class Pix2Pix:
         """The generated target."""
         generator = self.networks["generator"]
         if not self._latent:
-            return Made(generator(batch.source))
+            return Made(generator(batch.source, **batch.told))
         drawn = draw_noise(batch, self._latent, self._seed, self._peers, times=self.spec.candidates)
         noise = drawn[0] if len(drawn) == 1 else nearest_noise(generator, batch, drawn)
-        return Made(generator(batch.source, noise), noise)
+        return Made(generator(batch.source, noise, **batch.told), noise)
 
     def loss(self, phase: str, batch: Batch, out: Made) -> dict[str, Tensor]:
         """`d/real` and `d/fake`, or `g/adversarial`, `g/l1`, ...; a term that weighs nothing is left out."""

@@ -35,7 +35,7 @@ class Regression:
 
     def forward(self, batch: Batch) -> Tensor:
         """The generated target."""
-        return self.networks["generator"](batch.source)
+        return self.networks["generator"](batch.source, **batch.told)
 
     def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
         """`g/l1`."""

@@ -171,7 +171,8 @@ def _batch(recipe: Recipe) -> Batch:
         case "classifier":
             return Batch(source, classes)
         case _:
-            return Batch(source, target, step=_LATE, epoch=_LATE)
+            hints = source.new_zeros(_PICTURES, 3, *source.shape[2:]) if recipe.takes_hints else None
+            return Batch(source, target, step=_LATE, epoch=_LATE, hints=hints)
 
 
 def _large(number: int) -> str:

@@ -86,6 +86,7 @@ def build_generator(recipe: Recipe, direction: Direction = "ab") -> Generator:
                 upsample=spec.upsample,
                 output_stride=recipe.output_stride,
                 latent=latent,
+                hints=recipe.takes_hints,
             )
         case "resnet":
             network = ResNet(

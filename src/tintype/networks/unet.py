@@ -3,6 +3,7 @@
 Ronneberger et al. 2015 in the form of Isola et al. 2017 (pix2pix): 4x4 strided convolutions, pre-activation order,
 dropout in the middle blocks of the decoder. Residual blocks may refine the innermost map. With `output_stride` above 1
 the decoder stops early, so that chroma can be predicted at a lower size than the luminance it is predicted from.
+Hints enter beside the picture, through a convolution of their own.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tintype.networks.blocks import doubling, needs_bias
@@ -17,6 +19,21 @@ from tintype.networks.conditional import Styled, conditional_norm
 from tintype.networks.recompute import run_blocks, run_segment
 from tintype.networks.resnet import ResidualBlock
 from tintype.recipe.networks import Norm
+
+
+class HintsConv(nn.Module):
+    """What hints `n 3 H W` add to the first map of a `UNet`, `n c H/2 W/2`.
+
+    Its weights begin at 0: a network that learnt without hints goes on with them where it was.
+    """
+
+    def __init__(self, channels_out: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(channels_out, 3, 4, 4))  # no layer that `initialise` would draw anew
+
+    def forward(self, hints: Tensor) -> Tensor:
+        """As the first convolution goes over the picture."""
+        return F.conv2d(hints, self.weight, stride=2, padding=1)
 
 
 def level_channels(filters: int, level: int) -> int:
@@ -28,7 +45,7 @@ class UNet(nn.Module):
     """`n c H W -> n c' H/output_stride W/output_stride`, both in [-1, 1]; H and W multiples of `multiple_of`.
 
     That is 2**levels, and twice as much with residual blocks, which cannot pad a single pixel by reflection. With
-    `latent` it also takes noise `n latent`.
+    `latent` it also takes noise `n latent`, with `hints` also known chroma `n 3 H W`.
     """
 
     encoder_parts = ("down", "bottleneck")
@@ -46,6 +63,7 @@ class UNet(nn.Module):
         upsample: Literal["transposed", "resize"] = "transposed",
         output_stride: int = 1,
         latent: int = 0,
+        hints: bool = False,
     ) -> None:
         super().__init__()
         last = output_stride.bit_length() - 1
@@ -78,6 +96,8 @@ class UNet(nn.Module):
                 )
             )
 
+        self.hints = HintsConv(level_channels(filters, 0)) if hints else None
+
         innermost = level_channels(filters, levels - 1)
         self.bottleneck = Styled(*(ResidualBlock(innermost, norm, 0.0, latent) for _ in range(bottleneck_blocks)))
 
@@ -101,13 +121,13 @@ class UNet(nn.Module):
                 nn.Dropout(dropout) if middle else nn.Identity(),
             )
 
-    def forward(self, x: Tensor, z: Tensor | None = None) -> Tensor:
-        """Translate a batch in model space; with `latent`, by the noise z, `n latent`."""
-        return self.decode(*self.encode(x, z), z=z)
+    def forward(self, x: Tensor, z: Tensor | None = None, hints: Tensor | None = None) -> Tensor:
+        """Translate a batch in model space; with `latent`, by noise z, `n latent`; hints that are absent are zeros."""
+        return self.decode(*self.encode(x, z, hints), z=z)
 
-    def encode(self, x: Tensor, z: Tensor | None = None) -> tuple[Tensor, ...]:
+    def encode(self, x: Tensor, z: Tensor | None = None, hints: Tensor | None = None) -> tuple[Tensor, ...]:
         """The way down: the maps of `map_channels` that `decode` joins, and the innermost one last."""
-        *skips, x = run_segment(self, self._encode, x, z)
+        *skips, x = run_segment(self, self._encode, x, z, hints)
         return *skips, run_blocks(self, self.bottleneck, x, z)
 
     def decode(self, *maps: Tensor, z: Tensor | None = None) -> Tensor:
@@ -115,12 +135,14 @@ class UNet(nn.Module):
         *skips, x = maps
         return run_segment(self, self._decode, x, z, *skips)
 
-    def _encode(self, x: Tensor, z: Tensor | None) -> tuple[Tensor, ...]:
+    def _encode(self, x: Tensor, z: Tensor | None, hints: Tensor | None) -> tuple[Tensor, ...]:
         """The maps that the decoder joins, and the innermost one last."""
         # The in-place LeakyReLU of the next block changes a kept skip too, to no effect: it is read through a ReLU.
         maps: list[Tensor] = []
         for block in self.down:
             x = block(x, z)
+            if not maps and self.hints is not None and hints is not None:
+                x = x + self.hints(hints)
             maps.append(x)
         return tuple(maps[self._last :])
 

@@ -98,6 +98,35 @@ class DamageSpec(Section):
         return self.mask > 0 or self.noise > 0
 
 
+class HintsSpec(Section):
+    """Chroma that the network is told at random places, so that it can be told in use (after Zhang et al. 2017)."""
+
+    mean: float = Field(
+        0.0,
+        ge=0,
+        le=100,
+        description="Mean number of revealed squares in a sample that has any; 0: the network has no hints.",
+    )
+    none: float = Field(0.3, ge=0, le=1, description="Share of samples of which nothing is revealed.")
+    whole: float = Field(0.01, ge=0, le=1, description="Share of samples of which all chroma is revealed.")
+    largest: int = Field(
+        9, ge=1, le=64, description="Largest side in pixels of a square; sides from 1 on are equally likely."
+    )
+
+    @model_validator(mode="after")
+    def _leaves_some_to_draw(self) -> HintsSpec:
+        if 0 < self.mean < 1:
+            raise ValueError(f"mean ({self.mean:g}) must be at least 1, the fewest that are any; or 0 for no hints")
+        if self.none + self.whole > 1:
+            raise ValueError(f"none ({self.none:g}) and whole ({self.whole:g}) are shares, together at most 1")
+        return self
+
+    @property
+    def any(self) -> bool:
+        """Whether the network is told anything."""
+        return self.mean > 0
+
+
 class ColourData(_DataBase):
     """A folder of pictures; the source is made of each on the fly: grey as `codec.grey` says, or damaged, or both."""
 
@@ -109,6 +138,7 @@ class ColourData(_DataBase):
     )
     more_share: float = Field(0.5, gt=0, lt=1, description="Part of each batch that is taken from `more`.")
     damage: DamageSpec = DamageSpec()
+    hints: HintsSpec = HintsSpec()
 
 
 class FoldersData(_DataBase):

@@ -9,8 +9,9 @@ from pydantic import Field
 from tintype.recipe.section import Section
 
 Norm = Literal["batch", "instance", "none"]
-InputName = Literal["source", "noise", "label"]
-"""What a network may take: a picture in model space, a standard normal vector, the number of a class; in this order."""
+InputName = Literal["source", "noise", "label", "hints"]
+"""What a network may take: a picture in model space, a standard normal vector, the number of a class, and known chroma
+at some of the picture's places; in this order."""
 
 SPECTRAL_NORM = "Divide the weights of every layer by their spectral norm (Miyato et al. 2018)."
 

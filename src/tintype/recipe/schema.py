@@ -20,6 +20,7 @@ from tintype.recipe.methods import CutSpec, CycleGanSpec, MethodSpec, Pix2PixSpe
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
 from tintype.recipe.rules_encoders import check_damage, check_encoder
 from tintype.recipe.rules_gan import check_gan
+from tintype.recipe.rules_hints import check_hints
 from tintype.recipe.rules_sr import check_enlarging, check_perceptual
 from tintype.recipe.rules_stochastic import check_noise_in_use
 from tintype.recipe.rules_unpaired import TWO_WAY, check_unpaired
@@ -228,6 +229,7 @@ class Recipe(Section):
         check_perceptual(self)
         check_encoder(self)
         check_damage(self)
+        check_hints(self)
         if self.method.kind == "gan":
             return self
         stride, generator = self.output_stride, self.generator
@@ -309,9 +311,14 @@ class Recipe(Section):
         return ("ab", "ba") if self.method.kind in TWO_WAY else ("ab",)
 
     @property
+    def takes_hints(self) -> bool:
+        """Whether the network may be told chroma at some places."""
+        return self.data.kind == "colour" and self.data.hints.any
+
+    @property
     def inputs(self) -> tuple[InputName, ...]:
         """What the network that is shipped takes, in the order of its arguments."""
-        return self.generator.inputs
+        return (*self.generator.inputs, "hints") if self.takes_hints else self.generator.inputs
 
     def inputs_of(self, direction: Direction) -> tuple[InputName, ...]:
         """The same of one of two directions: the way back has no noise, since one target has one source."""

@@ -71,9 +71,10 @@ def _fill(network: nn.Module, state: dict[str, Tensor]) -> str | None:
     """
     ours: dict[str, Tensor] = network.state_dict()
     fitting = {name: value for name, value in state.items() if name in ours and ours[name].shape == value.shape}
-    if fitting.keys() == state.keys() == ours.keys():
-        network.load_state_dict(fitting)
-        return ""
+    untold = {name for name in ours if name.startswith("hints.")} - state.keys()  # begin at 0, which changes nothing
+    if fitting.keys() == state.keys() == ours.keys() - untold:
+        network.load_state_dict({**ours, **fitting})
+        return ": it had no hints, and learns from the start what they mean" if untold else ""
     inside = tuple(f"{part}." for part in getattr(network, "encoder_parts", ()))
     encoder = {name for name in (*ours, *state) if name.startswith(inside)}
     if not encoder or not encoder <= fitting.keys():

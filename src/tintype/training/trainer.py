@@ -206,11 +206,11 @@ class Trainer:
     def train_step(self) -> None:
         """One batch through all phases that are due."""
         self.encoders.hold(self.step)
-        source, target = (
+        source, target, *hints = (
             part.contiguous(memory_format=self.memory_format) if part.ndim == 4 else part  # a class has no layout
             for part in self.data.batch(self.step, self.fabric.device, self.team.share)
         )
-        batch = Batch(source, target, self.step, self.step / steps_per_epoch(self.recipe, self.data.count))
+        batch = Batch(source, target, self.step, self.step / steps_per_epoch(self.recipe, self.data.count), *hints)
         factor = rate_factor(self.recipe, self.step, self.data.count)
         with self.fabric.autocast():
             out = self.method.forward(batch)
