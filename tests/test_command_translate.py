@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.inference.conftest import write_model, write_noisy_model
+from tests.inference.conftest import write_hinted_model, write_model, write_noisy_model
 
 from tintype import cli, command_translate
 from tintype.image.file import read_image, write_image
@@ -380,3 +380,58 @@ def test_a_seed_repeats_one_of_the_colourings_of_a_model_with_noise(folder, tmp_
         assert ("seed", "3" if words else "0") in tuple(map(tuple, mark.settings))
         difference = np.abs(read_image(out / "0.png").pixels - expected.pixels).max()
         assert (difference < 1 / 250) == bool(words)
+
+
+@pytest.fixture(scope="module")
+def hinted(tmp_path_factory):
+    return write_hinted_model(tmp_path_factory.mktemp("hinted") / "small.onnx")
+
+
+@pytest.mark.parametrize("isolate", [(), ("--isolate",)], ids=["thread", "process"])
+def test_colours_can_be_set_at_points_and_taken_from_a_reference(hinted, tmp_path, capfd, isolate):
+    write_image(tmp_path / "a.png", grey(0))
+    (tmp_path / "points.json").write_text('[{"x": 2, "y": 3, "colour": "#a06060"}]')
+    write_image(tmp_path / "sea.png", np.random.default_rng(1).random((8, 8, 3)).astype(np.float32))
+    told = ["--hint", "9,7,#6060a0", "--hints", tmp_path / "points.json"]
+    command = ["translate", tmp_path / "a.png", "-m", hinted, *isolate]
+    assert run(capfd, *command, *told, "--out", tmp_path / "told")[0] == 0
+    assert run(capfd, *command, "--reference", tmp_path / "sea.png", "--out", tmp_path / "toned")[0] == 0
+    red, blue = read_image(tmp_path / "told/a.png").pixels[[3, 6], [2, 8]]
+    assert red[0] > red[2] + 0.05 and blue[2] > blue[0] + 0.05
+    settings = dict(read_provenance(tmp_path / "told/a.png").settings)
+    assert (settings["hints"], "reference" in settings) == ("2", False)
+    assert dict(read_provenance(tmp_path / "toned/a.png").settings)["reference"] == "sea.png"
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (["--hint", "1,2,red"], 2, "hint 1,2,red: give x,y,#rrggbb"),
+        (["--hint", "1,2,#ff0000"], 2, "--hint: belongs to one picture, and 5 pictures were given"),
+        (["--hints", "absent.json"], 1, "absent.json: cannot be read"),
+        (["--reference", "absent.png"], 1, "absent.png"),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else None,
+)
+def test_points_and_references_that_do_not_fit_end_the_command_in_one_line(
+    hinted, folder, tmp_path, capfd, options, code, message
+):
+    found, _, said = run(capfd, "translate", folder, "-m", hinted, "--out", tmp_path / "out", *options)
+    assert (found, said.count("\n")) == (code, 1)
+    assert message in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_point_outside_the_picture_fails_that_picture(hinted, folder, tmp_path, capfd):
+    command = ["translate", folder / "1.png", "-m", hinted, "--out", tmp_path / "out", "--hint", "11.5,2,#ff0000"]
+    code, _, said = run(capfd, *command)
+    assert code == 1
+    assert f"failed: hint 11.5,2,#ff0000: lies outside {folder / '1.png'}, of 11 x 9 pixels" in said
+
+
+def test_hints_and_a_reference_go_through_a_pipe(hinted, tmp_path):
+    write_image(tmp_path / "a.png", grey(0))
+    command = [*COMMAND, "translate", "-", "-m", hinted, "--hint", "2.5,3.5,#a06060"]
+    done = subprocess.run(command, input=(tmp_path / "a.png").read_bytes(), capture_output=True, check=True)
+    red = read_image(done.stdout).pixels[3, 2]
+    assert red[0] > red[2] + 0.05

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tintype.api import evaluate, evaluate_samples, train
     from tintype.errors import TintypeError
     from tintype.image.file import DecodedImage, read_image, write_image
+    from tintype.inference.hints import Hint, read_hints
+    from tintype.inference.palette import palette_of
     from tintype.inference.translator import Translator
     from tintype.recipe import Recipe, load_recipe
 
@@ -20,12 +22,15 @@ __version__ = "0.1.0"
 
 __all__ = [
     "DecodedImage",
+    "Hint",
     "Recipe",
     "TintypeError",
     "Translator",
     "evaluate",
     "evaluate_samples",
     "load_recipe",
+    "palette_of",
+    "read_hints",
     "read_image",
     "train",
     "write_image",
@@ -33,12 +38,15 @@ __all__ = [
 
 _HOMES = {
     "DecodedImage": "tintype.image.file",
+    "Hint": "tintype.inference.hints",
     "Recipe": "tintype.recipe",
     "TintypeError": "tintype.errors",
     "Translator": "tintype.inference.translator",
     "evaluate": "tintype.api",
     "evaluate_samples": "tintype.api",
     "load_recipe": "tintype.recipe",
+    "palette_of": "tintype.inference.palette",
+    "read_hints": "tintype.inference.hints",
     "read_image": "tintype.image.file",
     "train": "tintype.api",
     "write_image": "tintype.image.file",

@@ -49,6 +49,16 @@ Uncertainty = Annotated[
 Seed = Annotated[
     int | None, typer.Option(min=0, help="Of a model with noise, and of the passes of --uncertainty; default: 0.")
 ]
+HintPoints = Annotated[
+    list[str] | None,
+    typer.Option("--hint", metavar="X,Y,#RRGGBB", help="A colour at a point of the one picture; repeatable."),
+]
+HintsFile = Annotated[
+    Path | None, typer.Option("--hints", metavar="FILE.json", help="A list of such points: x, y and colour of each.")
+]
+Reference = Annotated[
+    Path | None, typer.Option("--reference", metavar="PICTURE", help="Take the colours of this picture.")
+]
 Isolate = Annotated[bool, typer.Option("--isolate", help="Work in processes that may die, for files from strangers.")]
 TimeLimit = Annotated[
     float | None,
@@ -81,6 +91,9 @@ def translate(
     pyramid: Pyramid = False,
     uncertainty: Uncertainty = False,
     seed: Seed = None,
+    hint: HintPoints = None,
+    hints: HintsFile = None,
+    reference: Reference = None,
     isolate: Isolate = False,
     time_limit: TimeLimit = None,
     max_pixels: MaxPixels = None,
@@ -112,6 +125,9 @@ def translate(
         pyramid=pyramid,
         uncertainty=uncertainty,
         seed=seed,
+        hint_points=tuple(hint or ()),
+        hints_file=hints,
+        reference=reference,
         isolate=isolate,
         time_limit=time_limit,
         max_pixels=max_pixels,

@@ -21,13 +21,16 @@ from tintype.arguments import byte_count, chosen_direction, counted, one_of
 from tintype.console import Reporter
 from tintype.errors import UsageError
 from tintype.image.codec import build_codec
+from tintype.image.file import open_picture
 from tintype.image.grid import font
 from tintype.image.picture import Limits, OtherPages, Reading, Writing
 from tintype.image.stretch import StretchKind
 from tintype.inference.batch import core_count, passed_over, run_batch
+from tintype.inference.hints import parse_hint, read_hints
 from tintype.inference.modelfile import find_model, read_card, require_direction
 from tintype.inference.one import Result, settled
 from tintype.inference.options import TranslateOptions, check_options, describe
+from tintype.inference.palette import palette_of
 from tintype.inference.plan import Format, Plan, plan_batch
 from tintype.inference.runtime import freezable, open_runtime
 from tintype.inference.sizing import Sizing, Statistics
@@ -68,6 +71,9 @@ class Asked:
     pyramid: bool = False
     uncertainty: bool = False
     seed: int | None = None
+    hint_points: tuple[str, ...] = ()
+    hints_file: Path | None = None
+    reference: Path | None = None
     isolate: bool = False
     time_limit: float | None = None
     max_pixels: float | None = None
@@ -86,6 +92,11 @@ def translate(asked: Asked) -> int:
     if not plan.jobs:
         others = f" ({counted(plan.passed_over, 'other file')})" if plan.others else ""
         raise UsageError(f"{', '.join(asked.inputs)}: no pictures in there{others}")
+    if options.hints and len(plan.jobs) > 1:
+        raise UsageError(
+            f"--hint: belongs to one picture, and {counted(len(plan.jobs), 'picture')} were given; translate them one "
+            "by one"
+        )
     to_do = sum(settled(job, asked.overwrite) is None for job in plan.jobs)
     results = _results(asked, options, plan, to_do)
     count: Counter[str] = Counter()
@@ -196,6 +207,7 @@ def _options(asked: Asked, picture_format: Format | None) -> TranslateOptions:
         limits = dataclasses.replace(limits, pixels=int(asked.max_pixels))
     if asked.time_limit is not None and not 0 < asked.time_limit < math.inf:
         raise UsageError(f"--time-limit {asked.time_limit}: give a number of seconds above 0")
+    hints = (*(read_hints(asked.hints_file) if asked.hints_file else ()), *map(parse_hint, asked.hint_points))
     hdu = int(asked.hdu) if asked.hdu is not None and asked.hdu.isascii() and asked.hdu.isdigit() else asked.hdu
     return TranslateOptions(
         reading=Reading(
@@ -219,6 +231,8 @@ def _options(asked: Asked, picture_format: Format | None) -> TranslateOptions:
         strength=asked.strength,
         keep_colour=asked.keep_colour,
         seed=asked.seed,
+        hints=hints,
+        reference=palette_of(open_picture(asked.reference, Reading(limits=limits))) if asked.reference else None,
         time_limit=asked.time_limit,
     )
 

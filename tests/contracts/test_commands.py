@@ -20,7 +20,7 @@ COMMANDS = {
         *("INPUTS", "--model", "-m", "--out", "--direction", "--strength", "--keep-colour", "--format"),
         *("--overwrite", "--no-overwrite", "--json", "--workers", "--memory", "--tile", "--edges", "--no-edges"),
         *("--statistics", "--hdu", "--plane", "--stretch", "--flux", "--page", "--other-pages", "--pyramid"),
-        *("--uncertainty", "--seed", "--isolate", "--time-limit", "--max-pixels"),
+        *("--uncertainty", "--seed", "--hint", "--hints", "--reference", "--isolate", "--time-limit", "--max-pixels"),
     ],
     "evaluate": [
         "--model",

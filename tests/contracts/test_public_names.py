@@ -10,12 +10,15 @@ import tintype
 
 PUBLIC = [
     "DecodedImage",
+    "Hint",
     "Recipe",
     "TintypeError",
     "Translator",
     "evaluate",
     "evaluate_samples",
     "load_recipe",
+    "palette_of",
+    "read_hints",
     "read_image",
     "train",
     "write_image",

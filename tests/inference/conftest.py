@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
-from tintype.recipe.data import ColourData, FoldersData
+from tintype.recipe.data import ColourData, FoldersData, HintsSpec
 from tintype.recipe.networks import InitSpec, UNetSpec
 from tintype.recipe.schema import GrayCodec, LabCodec, Recipe, RgbCodec, TrainingSpec
 
@@ -123,6 +123,39 @@ def write_noisy_model(path):
     helper.set_model_props(model, {METADATA_KEY: card_to_json(noisy_card())})
     onnx.save(model, path)
     return path
+
+
+def write_hinted_model(path):
+    """An ONNX model of L* and hints whose chroma is that of the hints where there are any, else 0."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    card = make_card()
+    data = card.recipe.data.model_copy(update={"hints": HintsSpec(mean=8)})
+    card = card.model_copy(update={"recipe": card.recipe.model_copy(update={"data": data})})
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", channels, "h", "w"])
+        for name, channels in (("source", 1), ("hints", 3), ("output", 2))
+    ]
+    constants = [
+        numpy_helper.from_array(np.array(value), name) for name, value in (("begin", [0]), ("end", [2]), ("axis", [1]))
+    ]
+    constants.append(numpy_helper.from_array(np.float32(0), "zero"))
+    nodes = [
+        helper.make_node("Slice", ["hints", "begin", "end", "axis"], ["chroma"]),
+        helper.make_node("Mul", ["source", "zero"], ["nothing"]),
+        helper.make_node("Add", ["nothing", "chroma"], ["output"]),
+    ]
+    graph = helper.make_graph(nodes, "small", ends[:2], ends[2:], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def hinted_model(tmp_path_factory):
+    return write_hinted_model(tmp_path_factory.mktemp("hinted") / "model.onnx")
 
 
 @pytest.fixture(scope="session")

@@ -48,14 +48,17 @@ def chroma_in(network: Network, source: np.ndarray, output: np.ndarray, strength
     return on_picture(rgb_to_lab, result.astype(np.float64))[..., 1:]
 
 
-def drawn_outputs(network: Network, source: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:
+def drawn_outputs(
+    network: Network, source: np.ndarray, count: int, seed: int = 0, hints: np.ndarray | None = None
+) -> Iterator[np.ndarray]:
     """What a network with noise makes of a picture with the whole of it and so many seeds, model space `h w c`.
 
-    This is how a network is asked how sure it is. The seeds of different `seed` have next to nothing in common.
+    This is how a network is asked how sure it is. The seeds of different `seed` have next to nothing in common; `hints`
+    are as `Network` takes them.
     """
     whole = network.with_whole_noise()
     for number in np.random.SeedSequence(seed).generate_state(count):
-        yield whole.with_seed(int(number))(source, orientations=1)
+        yield whole.with_seed(int(number))(source, orientations=1, hints=hints)
 
 
 def drawn_chroma(network: Network, source: np.ndarray, count: int, seed: int = 0) -> Iterator[np.ndarray]:

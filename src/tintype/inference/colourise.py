@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import final
 
 import numpy as np
@@ -11,9 +11,11 @@ from tintype.image.codec import LabSpace, on_picture
 from tintype.image.guided import GuidedResizing
 from tintype.image.picture import OpenPicture, PictureInfo, Strip, strip_rows
 from tintype.image.resize import Resizing
+from tintype.inference.hints import Hint, drawn_hints
 from tintype.inference.memory import budget, in_words, resident
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.network import Network, to_batch, to_picture
+from tintype.inference.palette import Palette, in_palette
 from tintype.inference.pool import in_order
 from tintype.inference.translation import Tally, has_colour
 
@@ -34,22 +36,36 @@ class Chroma:
         network: One that predicts chroma; it is run once, on the picture at the network's size.
         picture: The picture.
         edges: Enlarge chroma along the edges of luminance (`guided.py`), not without a look at the picture.
+        hints: Colours that the network is told.
+        reference: Colours that its chroma is brought to.
 
     Attributes:
         held: Bytes that it takes as long as it is needed.
     """
 
-    def __init__(self, network: Network, picture: OpenPicture, edges: bool) -> None:
+    def __init__(
+        self,
+        network: Network,
+        picture: OpenPicture,
+        edges: bool,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
+    ) -> None:
         codec, height, width = network.codec, picture.info.height, picture.info.width
-        small = on_picture(codec.source_from, picture.reduced(*network_size(height, width, network.card)))
-        output = network(small)
+        assert isinstance(codec, LabSpace)
+        size = network_size(height, width, network.card)
+        known = drawn_hints(hints, picture.info, codec, *size) if hints else None
+        small = on_picture(codec.source_from, picture.reduced(*size))
+        output = network(small, hints=known)
+        stride = network.card.output_stride
+        lightness = on_picture(codec.lightness, small)[..., 0]
+        lightness = lightness.reshape(output.shape[0], stride, output.shape[1], stride).mean((1, 3))
+        if reference is not None:
+            output = in_palette(output, lightness, reference)
         self._guided = self._plain = None
         # a picture no larger than the output has nothing to guide by
-        if edges and isinstance(codec, LabSpace) and height >= len(output) and width >= output.shape[1]:
-            stride = network.card.output_stride
-            lightness = on_picture(codec.lightness, small)[..., 0]
-            blocks = lightness.reshape(output.shape[0], stride, output.shape[1], stride)
-            self._guided = GuidedResizing(output, blocks.mean((1, 3)), height, width)
+        if edges and height >= len(output) and width >= output.shape[1]:
+            self._guided = GuidedResizing(output, lightness, height, width)
         else:
             self._plain = Resizing(output, height, width, "cubic")
 

@@ -119,7 +119,9 @@ def translate_file(
                 notes += write_translation(job.output, picture, translator, options, turns, start)
             if job.uncertainty_output in missing:
                 turns.check()
-                spread = uncertainty(translator, picture, seed=options.seed or 0, strength=options.strength)
+                spread = uncertainty(
+                    translator, picture, seed=options.seed or 0, strength=options.strength, hints=options.hints
+                )
                 write_image(job.uncertainty_output, draw_uncertainty(spread, *_map_size(picture.info)))
             bits = _bits(job.output, options)
     except StoppedError:
@@ -149,7 +151,12 @@ def write_translation(
         StoppedError: The batch was interrupted.
     """
     translation = translator.translate(
-        picture, strength=options.strength, keep_colour=options.keep_colour, settings=options.sizing
+        picture,
+        strength=options.strength,
+        keep_colour=options.keep_colour,
+        settings=options.sizing,
+        hints=options.hints,
+        reference=options.reference,
     )
     with closing(_watched(translation.strips(), picture, turns, start, options.time_limit)) as strips:
         notes = write_picture(
@@ -157,7 +164,7 @@ def write_translation(
             strips,
             picture,
             channels=translation.channels,
-            provenance=options.provenance or translator.mark(options.strength),
+            provenance=options.provenance or translator.mark(options.strength, options.hints, options.reference),
             writing=options.writing,
             keeps_luminance=translation.keeps_luminance,
             scale=translation.scale,

@@ -10,10 +10,12 @@ from tintype.errors import UsageError
 from tintype.image.codec import build_codec
 from tintype.image.picture import Reading, Writing
 from tintype.image.provenance import Provenance
+from tintype.inference.hints import Hint, check_hints
 from tintype.inference.mark import mark_of
 from tintype.inference.modelfile import ModelCard
+from tintype.inference.palette import Palette
 from tintype.inference.sizing import Sizing
-from tintype.inference.translator import Translator, check_strength
+from tintype.inference.translator import Translator, check_reference, check_strength, told_settings
 
 
 @final
@@ -30,6 +32,10 @@ class TranslateOptions:
     """Pictures that have colour of their own are left as they are."""
     seed: int | None = None
     """Of the noise of models that have any, and of the passes of which the uncertainty is made; default: 0."""
+    hints: tuple[Hint, ...] = ()
+    """Colours at points of the one picture."""
+    reference: Palette | None = None
+    """Colours that those of all pictures are brought to."""
     time_limit: float | None = None
     """Seconds for one picture; asked between strips."""
     provenance: Provenance | None = None
@@ -44,6 +50,12 @@ def check_options(options: TranslateOptions, card: ModelCard, uncertainty: bool 
     """
     codec = build_codec(card.recipe, card.direction)
     check_strength(options.strength, codec)
+    check_hints(options.hints, card)
+    check_reference(options.reference, codec)
+    if uncertainty and options.reference is not None:
+        raise UsageError(
+            "--uncertainty: is that of predicted colours, which --reference changes; leave one of them out"
+        )
     if options.seed is not None and not (uncertainty or card.makes_many):
         raise UsageError(f"--seed {options.seed}: has no effect on this model without --uncertainty; leave it out")
     sizing = options.sizing
@@ -100,6 +112,7 @@ def describe(options: TranslateOptions, card: ModelCard, model: Path, uncertaint
             settings.append((name, _word(value)))
     if uncertainty or card.makes_many:
         settings.append(("seed", str(options.seed or 0)))
+    settings += told_settings(options.hints, options.reference)
     return mark_of(card, model, settings)
 
 

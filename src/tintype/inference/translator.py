@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import final, overload
 
@@ -22,9 +23,11 @@ from tintype.image.picture import OpenPicture, strip_rows
 from tintype.image.provenance import Provenance
 from tintype.image.resize import resize
 from tintype.inference.colourise import EDGES, Chroma, coloured_strips, memory_note
+from tintype.inference.hints import Hint, check_hints
 from tintype.inference.mark import mark_of
 from tintype.inference.modelfile import ModelCard, find_model, require_direction
 from tintype.inference.network import Network
+from tintype.inference.palette import Palette
 from tintype.inference.runtime import Runtime, freezable, open_runtime
 from tintype.inference.sizing import Sizing
 from tintype.inference.tiling import translated_strips
@@ -41,10 +44,19 @@ class Prediction:
     That holds for chroma. Whole pictures are not kept: they are translated anew each time they are asked for.
     """
 
-    def __init__(self, network: Network, picture: OpenPicture, settings: Sizing, threads: int) -> None:
+    def __init__(
+        self,
+        network: Network,
+        picture: OpenPicture,
+        settings: Sizing,
+        threads: int,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
+    ) -> None:
         self._network, self._picture, self._settings, self._threads = network, picture, settings, threads
         if network.codec.predicts_chroma:
-            self._chroma = Chroma(network, picture, EDGES if settings.edges is None else settings.edges)
+            edges = EDGES if settings.edges is None else settings.edges
+            self._chroma = Chroma(network, picture, edges, hints, reference)
 
     def translation(self, strength: float = 1.0) -> Translation:
         """The translated picture, on its way.
@@ -141,20 +153,42 @@ class Translator:
         translator._path, translator._threads = self._path, self._threads
         return translator
 
-    def mark(self, strength: float = 1.0) -> Provenance | None:
+    def mark(
+        self, strength: float = 1.0, hints: Sequence[Hint] = (), reference: Palette | None = None
+    ) -> Provenance | None:
         """What results say of their making; nothing, where the network came from no file."""
         settings = [("strength", f"{strength:g}")] if self.codec.predicts_chroma else []
+        settings += told_settings(hints, reference)
         settings += [("seed", str(self.network.seed))] if self.card.makes_many else []
         return None if self._path is None else mark_of(self.card, self._path, settings)
 
     @overload
-    def __call__(self, image: np.ndarray, *, strength: float = 1.0) -> np.ndarray: ...
+    def __call__(
+        self,
+        image: np.ndarray,
+        *,
+        strength: float = 1.0,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
+    ) -> np.ndarray: ...
 
     @overload
-    def __call__(self, image: DecodedImage | str | Path, *, strength: float = 1.0) -> DecodedImage: ...
+    def __call__(
+        self,
+        image: DecodedImage | str | Path,
+        *,
+        strength: float = 1.0,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
+    ) -> DecodedImage: ...
 
     def __call__(
-        self, image: np.ndarray | DecodedImage | str | Path, *, strength: float = 1.0
+        self,
+        image: np.ndarray | DecodedImage | str | Path,
+        *,
+        strength: float = 1.0,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
     ) -> np.ndarray | DecodedImage:
         """Translate one picture; its depth, alpha, extras and path are kept, and a decoded one carries its mark.
 
@@ -164,6 +198,8 @@ class Translator:
             image: A file; a decoded picture; or an sRGB array `h w`, `h w 1` or `h w 3` of uint8, uint16, or float in
                 [0, 1].
             strength: Factor on predicted chroma; only 1 for models that do not predict chroma.
+            hints: Colours at points of the picture, for models that were trained with hints.
+            reference: Colours of another picture, from `palette_of`; only for models that predict chroma.
 
         Returns:
             A decoded picture for a file or decoded picture; an array `h w 3` of the same type for an array (`h w 1`
@@ -172,18 +208,20 @@ class Translator:
         Raises:
             ImageError: The file cannot be read, or values are not finite or out of range.
             ModelFileError: The network fails, or gives something else than its card says.
-            UsageError: The array is no picture, or the strength does not fit.
+            UsageError: The array is no picture, a hint lies outside it, or what is asked does not fit the model.
         """
         check_strength(strength, self.codec)
         if isinstance(image, str | Path):
             image = read_image(image)
-        result = self.translate(ArrayPicture(image), strength=strength).pixels()
+        result = self.translate(ArrayPicture(image), strength=strength, hints=hints, reference=reference).pixels()
         if isinstance(image, DecodedImage):
             alpha = image.alpha
             if self.codec.scale > 1 and alpha is not None:
                 height, width = result.shape[:2]
                 alpha = np.clip(resize(alpha[..., None], height, width, "cubic")[..., 0], 0, 1)
-            return dataclasses.replace(image, pixels=result, alpha=alpha, provenance=self.mark(strength))
+            return dataclasses.replace(
+                image, pixels=result, alpha=alpha, provenance=self.mark(strength, hints, reference)
+            )
         if image.dtype.kind == "u":
             result *= np.iinfo(image.dtype).max
             return np.rint(result, out=result).astype(image.dtype)
@@ -196,6 +234,8 @@ class Translator:
         strength: float = 1.0,
         keep_colour: bool = False,
         settings: Sizing = Sizing(),  # noqa: B008  frozen
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
     ) -> Translation:
         """Translate an open picture of any size; the work on its strips begins when they are asked for.
 
@@ -207,15 +247,22 @@ class Translator:
             keep_colour: Leave a picture that has colour of its own as it is, instead of putting another colour in its
                 place; only for models that make colour from grey.
             settings: How the picture is fitted to the network and to memory.
+            hints: Colours at points of the picture, which the network spreads; only for models that were trained with
+                hints.
+            reference: Colours of another picture, from `palette_of`, that predicted ones are brought to, hints among
+                them; only for models that predict chroma.
 
         Raises:
             ImageError: The picture is damaged or cut short.
             ModelFileError: The network fails, or gives something else than its card says.
             OutOfMemoryError: The network, at the size that it needs, does not fit into memory.
-            UsageError: The strength or the settings do not fit the model.
+            UsageError: The strength, the settings, hints or reference do not fit the model, or a hint lies outside the
+                picture.
         """
         check_strength(strength, self.codec)
         check_keep_colour(keep_colour, self.codec)
+        check_hints(hints, self.card)
+        check_reference(reference, self.codec)
         if settings.statistics == "whole" and not self.codec.predicts_chroma and self.card.tiling == "approximate":
             freezable(self.runtime)
         if keep_colour and _is_coloured(picture):
@@ -223,17 +270,22 @@ class Translator:
             return Translation(
                 picture.info, lambda _: picture.strips(rows), channels=3, keeps_luminance=True, notes=(COLOUR_KEPT,)
             )
-        return Prediction(self.network, picture, settings, self._threads).translation(strength)
+        prediction = Prediction(self.network, picture, settings, self._threads, hints, reference)
+        return prediction.translation(strength)
 
-    def predict(self, image: np.ndarray | DecodedImage) -> Prediction:
+    def predict(
+        self, image: np.ndarray | DecodedImage, *, hints: Sequence[Hint] = (), reference: Palette | None = None
+    ) -> Prediction:
         """Run the network on a picture as `__call__` takes it, and leave how strongly to apply it for later.
 
         Raises:
             ImageError: Values are not finite or out of range.
             ModelFileError: The network fails, or gives something else than its card says.
-            UsageError: The array is no picture.
+            UsageError: The array is no picture, a hint lies outside it, or hints or reference do not fit the model.
         """
-        return Prediction(self.network, ArrayPicture(image), Sizing(), self._threads)
+        check_hints(hints, self.card)
+        check_reference(reference, self.codec)
+        return Prediction(self.network, ArrayPicture(image), Sizing(), self._threads, hints, reference)
 
     def loses_colour(self, image: np.ndarray | DecodedImage) -> bool:
         """Whether the picture has colour of its own that this model puts another colour in place of."""
@@ -277,6 +329,22 @@ def check_keep_colour(keep_colour: bool, codec: Codec) -> None:
     """
     if keep_colour and not codec.colourises:
         raise UsageError("keeping colour has no meaning for this model, which does not colour grey pictures")
+
+
+def check_reference(reference: Palette | None, codec: Codec) -> None:
+    """Refuse a reference for a model that does not predict chroma.
+
+    Raises:
+        UsageError: It cannot be used.
+    """
+    if reference is not None and not codec.predicts_chroma:
+        raise UsageError("a reference has no meaning for this model, which does not predict chroma; leave it out")
+
+
+def told_settings(hints: Sequence[Hint], reference: Palette | None) -> list[tuple[str, str]]:
+    """What a mark says of hints and reference."""
+    settings = [("hints", str(len(hints)))] if hints else []
+    return settings if reference is None else [*settings, ("reference", reference.name)]
 
 
 def _is_coloured(picture: OpenPicture) -> bool:

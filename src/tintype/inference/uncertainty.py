@@ -11,18 +11,19 @@ answers are from the truth.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from tintype.errors import UsageError
-from tintype.image.codec import on_picture
+from tintype.image.codec import LabSpace, on_picture
 from tintype.image.color import lab_to_display
 from tintype.image.grid import text
 from tintype.image.picture import OpenPicture, to_samples
 from tintype.image.resize import resize
 from tintype.inference.colourings import chroma_in, drawn_outputs
 from tintype.inference.colourise import network_size
+from tintype.inference.hints import Hint, check_hints, drawn_hints
 from tintype.inference.network import Network
 from tintype.inference.runtime import StochasticRuntime
 from tintype.inference.translator import Translator
@@ -36,7 +37,13 @@ _SMALLEST_BAR = 120
 
 
 def uncertainty(
-    translator: Translator, picture: OpenPicture, passes: int = 16, seed: int = 0, *, strength: float = 1.0
+    translator: Translator,
+    picture: OpenPicture,
+    passes: int = 16,
+    seed: int = 0,
+    *,
+    strength: float = 1.0,
+    hints: Sequence[Hint] = (),
 ) -> np.ndarray:
     """The spread of predicted chroma at each place, at the size that the network works at.
 
@@ -47,6 +54,7 @@ def uncertainty(
             and their mirror images.
         seed: Of noise or dropout; the same seed gives the same map.
         strength: Factor on predicted chroma.
+        hints: Colours at points of the picture, which answers are sure of.
 
     Returns:
         float32 `h w`, in ΔE*ab.
@@ -54,8 +62,9 @@ def uncertainty(
     Raises:
         ImageError: The picture is damaged or cut short.
         ModelFileError: The network fails.
-        UsageError: The model makes grey pictures, or there are too few passes.
+        UsageError: The model makes grey pictures, there are too few passes, or hints do not fit model and picture.
     """
+    check_hints(hints, translator.card)
     codec = translator.codec
     if codec.scale > 1:
         raise UsageError("this model enlarges pictures, of which no colour is uncertain")
@@ -65,10 +74,11 @@ def uncertainty(
         raise UsageError(f"passes {passes} must be at least 2, or there is nothing to compare")
     size = network_size(picture.info.height, picture.info.width, translator.card)
     source = on_picture(codec.source_from, picture.reduced(*size))
+    known = drawn_hints(hints, picture.info, codec, *size) if hints and isinstance(codec, LabSpace) else None
     count = 0
     total: np.ndarray = np.zeros(())
     squares: np.ndarray = np.zeros(())
-    for output in _answers(translator.network, source, passes, seed):
+    for output in _answers(translator.network, source, known, passes, seed):
         chroma = chroma_in(translator.network, source, output, strength)
         count, total, squares = count + 1, total + chroma, squares + chroma**2
     variance = (squares - np.square(total) / count) / (count - 1)
@@ -78,23 +88,30 @@ def uncertainty(
     return np.sqrt(np.square(deviation).sum(axis=2)).astype(np.float32)
 
 
-def _answers(network: Network, source: np.ndarray, passes: int, seed: int) -> Iterator[np.ndarray]:
+def _answers(
+    network: Network, source: np.ndarray, known: np.ndarray | None, passes: int, seed: int
+) -> Iterator[np.ndarray]:
     """What the network says about a picture, time after time: model space `h w c`."""
     runtime = network.runtime
     if network.card.makes_many and not network.lacks_noise:
-        yield from drawn_outputs(network, source, passes, seed)
+        yield from drawn_outputs(network, source, passes, seed, known)
         return
     if isinstance(runtime, StochasticRuntime) and runtime.drawing(seed) is not None:
         for number in np.random.SeedSequence(seed).generate_state(passes):
             drawing = runtime.drawing(int(number))
             assert drawing is not None
-            yield Network(drawing, network.card, network.codec)(source, orientations=1)
+            yield Network(drawing, network.card, network.codec)(source, orientations=1, hints=known)
         return
     for turns in range(4):
         for mirrored in (False, True):
-            shown = np.rot90(source[:, ::-1] if mirrored else source, turns)
-            answer = np.rot90(network(shown, orientations=1), -turns)
+            shown = _turned(source, turns, mirrored)
+            told = None if known is None else _turned(known, turns, mirrored)
+            answer = np.rot90(network(shown, orientations=1, hints=told), -turns)
             yield answer[:, ::-1] if mirrored else answer
+
+
+def _turned(picture: np.ndarray, turns: int, mirrored: bool) -> np.ndarray:
+    return np.rot90(picture[:, ::-1] if mirrored else picture, turns)
 
 
 def draw_uncertainty(spread: np.ndarray, height: int, width: int) -> np.ndarray:
