@@ -11,7 +11,7 @@ import pytest
 
 from tintype.errors import InputError, UsageError
 from tintype.image.array_picture import ArrayPicture
-from tintype.image.codec import LabSpace, on_picture
+from tintype.image.codec import on_picture
 from tintype.image.color import rgb_to_lab
 from tintype.image.file import read_image, write_image
 from tintype.image.picture import PictureInfo
@@ -30,7 +30,6 @@ from tintype.inference.translator import Translator
 from tintype.inference.uncertainty import uncertainty
 
 RED = Hint(4.5, 9.5, (1.0, 0.0, 0.0))
-CODEC = LabSpace(grey="lab")
 
 
 def test_a_hint_is_written_as_it_is_read():
@@ -94,22 +93,24 @@ def test_other_files_are_refused_in_one_line(text, message):
     assert len(str(caught.value)) < 400
 
 
-def test_a_square_lies_around_its_point_at_the_size_of_the_network():
-    info = PictureInfo(width=200, height=100, channels=1)
-    drawn = drawn_hints([Hint(60, 50, (1.0, 0.0, 0.0))], info, CODEC, 20, 40)
+def test_a_square_lies_around_its_point_at_the_size_of_the_network(hinted_model):
+    info, network = PictureInfo(width=200, height=100, channels=1), Translator(hinted_model).network
+    side = network.card.recipe.data.hints.largest
+    drawn = drawn_hints([Hint(62, 52, (1.0, 0.0, 0.0))], info, network, 20, 40)
     rows, columns = np.nonzero(drawn[..., 2])
-    assert (rows.mean(), columns.mean()) == (10, 12)
+    assert (rows.mean(), columns.mean(), len(rows)) == (10, 12, side**2)
     assert drawn.dtype == np.float32
     red = rgb_to_lab(np.array([1.0, 0, 0], np.float32).reshape(3, 1, 1))[1:, 0, 0] / 110
     assert drawn[10, 12] == pytest.approx([*red, 1])
     assert np.abs(drawn[drawn[..., 2] == 0]).max() == 0
-    size = len(rows)
     corners = [Hint(x, y, (0, 0, 1.0)) for x in (0, 200) for y in (0, 100)]
-    drawn = drawn_hints(corners, info, CODEC, 20, 40)
+    drawn = drawn_hints(corners, info, network, 20, 40)
     assert drawn[0, 0, 2] == drawn[-1, -1, 2] == drawn[0, -1, 2] == drawn[-1, 0, 2] == 1
-    assert drawn[..., 2].sum() == 4 * size, "at edges squares are as large as elsewhere"
-    both = drawn_hints([Hint(60, 50, (1.0, 0.0, 0.0)), Hint(60, 50, (0.0, 0.0, 1.0))], info, CODEC, 20, 40)
+    assert drawn[..., 2].sum() == 4 * side**2, "at edges squares are as large as elsewhere"
+    both = drawn_hints([Hint(60, 50, (1.0, 0.0, 0.0)), Hint(60, 50, (0.0, 0.0, 1.0))], info, network, 20, 40)
     assert both[10, 12, 1] < 0, "the later one lies on top"
+    assert drawn_hints([RED], info, network, 5, 8)[..., 2].all(), "a picture may be smaller than a square"
+    assert drawn_hints([], info, network, 20, 40) is None
 
 
 @pytest.mark.parametrize("place", [(-0.5, 1), (1, -1), (20.5, 1), (1, 10.5)])
@@ -124,7 +125,7 @@ def test_a_told_colour_is_in_the_result_where_it_was_set_and_others_are_not(hint
     result = translator(grey, hints=[Hint(24.5, 16.5, (0.8, 0.4, 0.4))])
     lab = on_picture(rgb_to_lab, result.astype(np.float32) / 255)
     assert lab[16, 24, 1] > 15
-    assert np.abs(lab[:8, :, 1:]).max() < 1
+    assert np.abs(lab[:4, :, 1:]).max() < 1
     assert np.array_equal(translator(grey), np.repeat(grey[..., None], 3, axis=2))
     told = translator.predict(grey, hints=[Hint(24.5, 16.5, (0.8, 0.4, 0.4))]).render()
     assert np.array_equal(np.rint(told * 255).astype(np.uint8), result)

@@ -54,9 +54,8 @@ class Chroma:
         codec, height, width = network.codec, picture.info.height, picture.info.width
         assert isinstance(codec, LabSpace)
         size = network_size(height, width, network.card)
-        known = drawn_hints(hints, picture.info, codec, *size) if hints else None
         small = on_picture(codec.source_from, picture.reduced(*size))
-        output = network(small, hints=known)
+        output = network(small, hints=drawn_hints(hints, picture.info, network, *size))
         stride = network.card.output_stride
         lightness = on_picture(codec.lightness, small)[..., 0]
         lightness = lightness.reshape(output.shape[0], stride, output.shape[1], stride).mean((1, 3))

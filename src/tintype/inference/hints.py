@@ -21,6 +21,8 @@ from tintype.errors import InputError, UsageError
 from tintype.image.codec import LabSpace
 from tintype.image.picture import PictureInfo
 from tintype.inference.modelfile import ModelCard
+from tintype.inference.network import Network
+from tintype.recipe.data import ColourData
 
 MOST = 1000
 MAX_BYTES = 10**6
@@ -138,44 +140,47 @@ def check_hints(hints: Sequence[Hint], card: ModelCard) -> None:
         raise UsageError(f"{len(hints):,} hints: give at most {MOST:,}")
 
 
-def drawn_hints(hints: Sequence[Hint], info: PictureInfo, codec: LabSpace, height: int, width: int) -> np.ndarray:
-    """Hints as a network is shown them.
+def drawn_hints(
+    hints: Sequence[Hint], info: PictureInfo, network: Network, height: int, width: int
+) -> np.ndarray | None:
+    """Hints as a network is shown them: squares of the largest side that it was trained with.
+
+    Of the sides that it knows, the largest is worth most where there are few hints (`benchmarks/hints.py`).
 
     Args:
         hints: A later one covers those before it.
         info: The picture that they belong to.
-        codec: Of the network.
+        network: The one that is to see them.
         height: Of the picture at the network's size.
         width: Likewise.
 
     Returns:
-        a* and b* in model space and a mask that is 1 where they are known, float32 `height width 3`.
+        a* and b* in model space and a mask that is 1 where they are known, float32 `height width 3`; None: no hints.
 
     Raises:
         UsageError: A hint lies outside the picture.
     """
+    data, codec = network.card.recipe.data, network.codec
+    if not hints or not isinstance(data, ColourData) or not isinstance(codec, LabSpace):
+        return None
     drawn = np.zeros((height, width, 3), np.float32)
     for hint in hints:
         if not (0 <= hint.x <= info.width and 0 <= hint.y <= info.height):
             raise UsageError(
                 f"hint {hint}: lies outside {info.name}, of {info.width} x {info.height} pixels; give a point in it"
             )
-        rows = _around(hint.y * height / info.height, height)
-        columns = _around(hint.x * width / info.width, width)
+        rows = _around(hint.y * height / info.height, height, data.hints.largest)
+        columns = _around(hint.x * width / info.width, width, data.hints.largest)
         chroma = codec.encode_chroma(np.array(hint.colour, np.float32).reshape(1, 3, 1, 1))
         drawn[rows, columns, :2] = chroma[0, :, 0, 0]
         drawn[rows, columns, 2] = 1
     return drawn
 
 
-SIDE = 3
-"""Pixels of a hint's square on the network's input."""
-
-
-def _around(place: float, length: int) -> slice:
-    """The pixels of a side of the square whose middle is there, as far as the picture goes."""
-    first = min(max(int(place) - SIDE // 2, 0), max(length - SIDE, 0))
-    return slice(first, first + SIDE)
+def _around(place: float, length: int, side: int) -> slice:
+    """The pixels of a side of the square whose middle is there, moved inwards at the picture's edges."""
+    first = min(max(int(place) - side // 2, 0), max(length - side, 0))
+    return slice(first, first + side)
 
 
 def _shown(text: str) -> str:

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from tintype.errors import UsageError
-from tintype.image.codec import LabSpace, on_picture
+from tintype.image.codec import on_picture
 from tintype.image.color import lab_to_display
 from tintype.image.grid import text
 from tintype.image.picture import OpenPicture, to_samples
@@ -74,7 +74,7 @@ def uncertainty(
         raise UsageError(f"passes {passes} must be at least 2, or there is nothing to compare")
     size = network_size(picture.info.height, picture.info.width, translator.card)
     source = on_picture(codec.source_from, picture.reduced(*size))
-    known = drawn_hints(hints, picture.info, codec, *size) if hints and isinstance(codec, LabSpace) else None
+    known = drawn_hints(hints, picture.info, translator.network, *size)
     count = 0
     total: np.ndarray = np.zeros(())
     squares: np.ndarray = np.zeros(())
