@@ -172,3 +172,27 @@ def test_answers_agree_at_hints(hinted_model):
     picture = ArrayPicture(np.random.default_rng(0).random((16, 24)).astype(np.float32))
     spread = uncertainty(Translator(hinted_model), picture, hints=[RED])
     assert spread.max() < 1e-4, "this model says what it was told, however the picture is turned"
+
+
+def test_boldness_makes_colours_stronger_but_not_those_that_were_told(hinted_model):
+    plain = Translator(hinted_model)
+    recipe = plain.card.recipe
+    bold = recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"boldness": 2.0})})
+    card = plain.card.model_copy(update={"recipe": bold})
+    source, hints = np.full((16, 16, 1), 0.5, np.float32), np.zeros((16, 16, 3), np.float32)
+    hints[4:8, 4:8] = 0.3, -0.2, 1
+    seen = []
+
+    class Remembering:
+        name = "remembers"
+
+        def __call__(self, x):
+            raise AssertionError
+
+        def run(self, inputs):
+            seen.append(inputs["hints"])
+            return plain.runtime.run(inputs)
+
+    made = Translator.from_runtime(Remembering(), card).network(source, hints=hints)
+    np.testing.assert_allclose(made[4:8, 4:8], np.broadcast_to(np.float32([0.3, -0.2]), (4, 4, 2)), atol=1e-6)
+    np.testing.assert_allclose(seen[0][0, :, 5, 5], [0.15, -0.1, 1], atol=1e-6)

@@ -268,3 +268,13 @@ def test_the_mean_over_orientations_is_the_same_for_a_turned_picture():
     turned = over_orientations(lopsided, np.ascontiguousarray(np.rot90(x, 1, (2, 3))), 8)
     np.testing.assert_allclose(np.rot90(mean, 1, (2, 3)), turned, atol=1e-6)
     assert np.abs(mean - lopsided(x)).max() > 0.1
+
+
+def test_boldness_is_a_factor_on_what_the_network_says(make_card, fake_network):
+    card = make_card()
+    recipe = card.recipe
+    bold = recipe.model_copy(update={"inference": recipe.inference.model_copy(update={"boldness": 1.5})})
+    source = np.random.default_rng(0).random((16, 24, 1), dtype=np.float32)
+    plain = Translator.from_runtime(fake_network(card, 2), card).network(source)
+    made = Translator.from_runtime(fake_network(card, 2), card.model_copy(update={"recipe": bold})).network(source)
+    np.testing.assert_allclose(made, 1.5 * plain, rtol=1e-6)

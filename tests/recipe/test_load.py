@@ -184,6 +184,8 @@ def test_every_field_of_the_schema_is_listed_once() -> None:
 def test_vividness_is_refused_where_no_chroma_is_predicted() -> None:
     with pytest.raises(RecipeError, match=r"method\.vividness weighs pixels by chroma, which codec\.kind=rgb"):
         load_recipe("hubble-pix2pix", ["method.vividness=2"])
+    with pytest.raises(RecipeError, match=r"inference\.boldness is a factor on chroma, which codec\.kind=rgb"):
+        load_recipe("hubble-pix2pix", ["inference.boldness=2"])
 
 
 @pytest.mark.parametrize(

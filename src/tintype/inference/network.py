@@ -127,9 +127,11 @@ class Network:
         """
         height, width = source.shape[:2]
         multiple, stride, scale = self.card.multiple_of, self.card.output_stride, self.codec.scale
+        boldness = np.float32(self.card.recipe.inference.boldness)
         x = self.codec.encode_source(to_batch(source))
         if "hints" in self.card.inputs:
-            x = np.concatenate([x, to_batch(np.zeros((height, width, 3)) if hints is None else hints)], axis=1)
+            known = np.zeros((height, width, 3), np.float32) if hints is None else hints
+            x = np.concatenate([x, to_batch(known / [boldness, boldness, 1])], axis=1)
         x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
         orientations = orientations or self.card.recipe.inference.orientations
         output = over_orientations(self._seeded, x.astype(np.float32), orientations)
@@ -142,7 +144,7 @@ class Network:
             raise ModelFileError(
                 "the model gave values that are not finite; its training diverged or the file is damaged"
             )
-        return to_picture(output)[: height // stride * scale, : width // stride * scale]
+        return to_picture(boldness * output)[: height // stride * scale, : width // stride * scale]
 
 
 def noise_of(seed: int, latent: int) -> np.ndarray:

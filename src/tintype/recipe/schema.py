@@ -158,6 +158,13 @@ class InferenceSpec(Section):
         description="Factor on the noise of generator.noise=input: below 1 results lie closer together. Uncertainty is "
         "measured with the whole noise.",
     )
+    boldness: float = Field(
+        1.0,
+        gt=0,
+        le=10,
+        description="Factor on the chroma that the network gives, which makes up what strength 1 is: networks that "
+        "learn the median of what is possible are timid. Hints are shown to the network divided by it.",
+    )
     batch_statistics: bool = Field(
         False, description="Batch normalisation by the picture at hand, not by what was learnt in training."
     )
@@ -254,6 +261,11 @@ class Recipe(Section):
             raise ValueError(
                 "codec.chroma_size below data.size needs generator.kind=unet or encoder_unet, whose decoder can stop "
                 "early"
+            )
+        if self.inference.boldness != 1 and self.codec.kind != "lab":
+            raise ValueError(
+                f"inference.boldness is a factor on chroma, which codec.kind={self.codec.kind} does not predict: use "
+                "codec.kind=lab, or leave it out"
             )
         if self.codec.kind == "lab" and self.data.kind != "colour":
             raise ValueError("codec.kind=lab needs data.kind=colour: its source is the luminance of the target")
