@@ -1,6 +1,6 @@
 """How good a colouriser is on folders of pictures that it never saw, at strength 1, beside leaving them grey.
 
-    python benchmarks/colouriser_bars.py MODEL FOLDER... [--size 256] [--baseline MODEL] [--json FILE]
+    python benchmarks/colouriser_bars.py MODEL FOLDER... [--size 256] [--baseline MODEL] [--strength S] [--json FILE]
 
 Each folder is scored by itself, and all of them together. Pictures are reduced to a shorter side of `--size`, and their
 centre is judged; only pictures whose truth has colour count (mean Lab chroma of at least 2). The mean gain is that of
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,12 +49,15 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--baseline", type=str, action="append", default=[])
+    parser.add_argument("--strength", type=float, action="append", default=[], help="also at this strength")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     models = {name: Translator(name) for name in (asked.model, *asked.baseline)}
     constants = models[asked.model].card.baselines
     found = {
-        folder.name if folder.name != "test" else str(folder): judge(folder, models, constants, asked.size)
+        folder.name if folder.name != "test" else str(folder): judge(
+            folder, models, constants, asked.size, asked.strength
+        )
         for folder in asked.folders
     }
     if len(found) > 1:
@@ -74,7 +78,11 @@ def main() -> None:
 
 
 def judge(
-    folder: Path, models: dict[str, Translator], constants: BaselineConstants | None, size: int
+    folder: Path,
+    models: dict[str, Translator],
+    constants: BaselineConstants | None,
+    size: int,
+    strengths: Sequence[float] = (),
 ) -> list[dict[str, np.ndarray]]:
     """For each coloured picture: mean squared error, CIEDE2000 and colourfulness of every way of colouring it."""
     codec = next(iter(models.values())).codec
@@ -84,7 +92,9 @@ def judge(
         if mean_chroma(truth) < COLOURED_THRESHOLD:
             continue
         source = on_picture(codec.source_of, truth)
-        shown = {name: model(source) for name, model in models.items()}
+        predicted = {name: model.predict(source) for name, model in models.items()}
+        shown = {name: prediction.render() for name, prediction in predicted.items()}
+        shown |= {f"{name} at {one:g}": predicted[name].render(one) for name in models for one in strengths}
         shown |= colouring_baselines(source, constants)
         pictures.append(
             {
