@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tintype.arguments import chosen_direction, counted, one_of, print_or_write
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
+from tintype.inference.bundled import model_path
 from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
 from tintype.metrics.classification import percent
 from tintype.metrics.features import FeatureName
@@ -122,6 +123,7 @@ def export_model(model: Path, out: Path, direction: str | None) -> None:
     from tintype.inference.torch_runtime import load_network
 
     wanted = chosen_direction(direction)
+    model = model_path(model, ".safetensors")
     path = find_model(model, wanted)
     if model.is_dir():
         path = path.with_suffix(".safetensors")
@@ -147,6 +149,7 @@ def import_model(source: Path, out: Path, net: str | None, epoch: str | None, re
 
 def inspect_file(file: Path, direction: str | None, as_json: bool) -> None:
     """Print a model's card, or how a picture was made."""
+    file = model_path(file)
     if not file.is_dir() and file.suffix not in MODEL_SUFFIXES:
         if direction is not None:
             raise UsageError(f"--direction {direction}: has no meaning for a picture; leave it out")

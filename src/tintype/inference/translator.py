@@ -97,7 +97,8 @@ class Translator:
     """A model with everything that is needed to use it on pictures.
 
     Args:
-        model: A run folder, a `.onnx` or a `.safetensors` file.
+        model: A run folder, a `.onnx` or a `.safetensors` file; or `bundled`, `bundled:NAME` for one that comes with
+            Tintype.
         direction: The one to translate in, of a run folder that has two; default: "ab", or that of a file.
         threads: Of the network and of the work on strips; default: one a core.
 
