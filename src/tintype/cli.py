@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from tintype.cli_groups import JsonFlag, data_app, recipe_app
-from tintype.cli_translate import Direction, Model, translate
+from tintype.cli_translate import Direction, Model, colorize, translate
 from tintype.errors import MissingExtraError, TintypeError
 
 app = typer.Typer(
@@ -106,6 +106,9 @@ def sweep(
 
 
 app.command()(translate)
+app.command()(colorize)
+for spelling in ("colourise", "colourize", "colorise"):
+    app.command(spelling, hidden=True)(colorize)
 
 
 @app.command()

@@ -6,12 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.inference.conftest import write_model
+from tests.inference.conftest import write_bundled
 
 from tintype.errors import ModelFileError, UsageError
 from tintype.image.file import DecodedImage
-from tintype.inference import bundled
-from tintype.inference.bundled import BUNDLED, bundled_card, bundled_model, bundled_name, model_name, model_path
+from tintype.inference.bundled import (
+    BUNDLED,
+    bundled_card,
+    bundled_model,
+    bundled_name,
+    colouriser,
+    model_name,
+    model_path,
+)
 from tintype.inference.modelfile import find_model
 from tintype.inference.translator import Translator
 
@@ -19,11 +26,7 @@ from tintype.inference.translator import Translator
 @pytest.fixture
 def models(tmp_path, monkeypatch):
     """A folder of small models in place of those of the package."""
-    for number, name in enumerate(BUNDLED):
-        write_model(tmp_path / f"{name}.onnx", step=number)
-        (tmp_path / f"{name}.md").write_text(f"# {name}\n\nLearnt from é.\n", encoding="utf-8")
-    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
-    return tmp_path
+    return write_bundled(tmp_path, monkeypatch)
 
 
 def test_the_default_is_the_one_for_photographs():
@@ -40,6 +43,12 @@ def test_everything_else_is_a_path(path):
 @pytest.mark.parametrize("given", ["bundled", "bundled:photos", Path("bundled:photos")])
 def test_a_name_stands_for_a_file_of_the_package(models, given):
     assert find_model(given) == model_path(given) == bundled_model() == models / "photos.onnx"
+
+
+def test_colorize_needs_no_more_than_the_name():
+    assert [str(colouriser(name)) for name in BUNDLED] == ["bundled:photos", "bundled:hubble"]
+    assert colouriser("./photos") == Path("photos")
+    assert colouriser("runs/photos") == Path("runs/photos")
 
 
 @pytest.mark.parametrize("name", ["", "faces", "../photos", "photos.onnx"])

@@ -59,6 +59,14 @@ def model_path(model: str | Path, suffix: Literal[".onnx", ".safetensors"] = ".o
     return Path(model) if name is None else bundled_model(name, suffix)
 
 
+def colouriser(model: str) -> Path:
+    """The model that `tintype colorize` is given, where the names of its own need no `bundled:` before them.
+
+    A file or folder of such a name is given with `./` before it.
+    """
+    return Path(f"{WORD}:{model}" if model in BUNDLED else model)
+
+
 def model_name(path: Path) -> str:
     """What a model file is called for people: `bundled:NAME`, or the name of the file."""
     if path.parent == FOLDER and path.stem in BUNDLED:
