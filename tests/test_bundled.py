@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from tests.conftest import make_picture
 from tests.inference.conftest import write_bundled, write_model
 from tests.test_command_translate import grey, run
 
@@ -70,4 +71,28 @@ def test_inspect_shows_a_bundled_model(models, capfd):
     code, out, _ = run(capfd, "inspect", "bundled")
     assert code == 0
     assert str(models / "photos.onnx") in out
+    assert out.endswith("\n\n# photos\n\nLearnt from é.\n")
     assert json.loads(run(capfd, "inspect", "bundled:hubble", "--json")[1])["step"] == 1
+
+
+def test_a_card_is_laid_out_on_a_terminal(monkeypatch, capfd):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    out = run(capfd, "inspect", "bundled")[1]
+    assert "photos" in out and "# photos" not in out and "\x1b[" in out
+
+
+def test_a_bundled_model_is_exported_from_its_weights(models, tmp_path, capfd):
+    code, _, said = run(capfd, "export", "bundled", "--out", tmp_path / "model.onnx")
+    assert (code, said.count("\n")) == (1, 1)
+    assert f"{models / 'photos.safetensors'}: is missing from this installation" in said
+
+
+def test_a_bundled_model_is_scored_on_pictures_that_are_given(tmp_path, capfd):
+    (tmp_path / "truth").mkdir()
+    for seed in range(3):
+        write_image(tmp_path / "truth" / f"{seed}.png", make_picture(seed))
+    code, out, _ = run(capfd, "evaluate", "-m", "bundled", "--data", tmp_path / "truth", "--baseline", "bundled:hubble")
+    assert code == 0
+    assert "run hubble" in out and "does not list its training pictures" in out
+    code, _, said = run(capfd, "evaluate", "-m", "bundled")
+    assert (code, said.count("\n")) == (2, 1)

@@ -152,6 +152,7 @@ def test_inspect_export_and_report_work_on_a_run(
     assert code == 0
     assert "recipe:              tiny" in out
     assert "direction:           A to B (ab), the only one" in out and CONSISTENCY_CAVEAT not in out
+    assert "model (strength 1)" in out and "grey copy" in out and "luminance to chroma" in out
     assert json.loads(run(capfd, "inspect", model, "--json")[1])["recipe"]["name"] == "tiny"
     code, out, _ = run(capfd, "export", model, "--out", tmp_path / "other.onnx")
     assert (code, "differs from torch by at most" in out) == (0, True)
@@ -200,6 +201,18 @@ def test_inspect_refuses_a_card_whose_consistency_is_none(
     code, _, said = run(capfd, "inspect", tmp_path / "m.safetensors")
     assert (code, said.count("\n")) == (1, 1)
     assert "its card is damaged (scores.consistency)" in said
+
+
+@pytest.mark.parametrize("rows", ["none", [{"name": "model"}], [{"name": "model", "more": {"a": 1}}]])
+def test_inspect_refuses_a_card_whose_scores_are_none(
+    model: Path, rows: object, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state, card = read_safetensors(model / "model.safetensors")
+    broken = card.model_copy(update={"scores": {"rows": rows}})
+    write_safetensors(tmp_path / "m.safetensors", state, broken)
+    code, _, said = run(capfd, "inspect", tmp_path / "m.safetensors")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "its card is damaged (scores.rows)" in said
 
 
 def test_recipe_commands_print_what_there_is(capfd: pytest.CaptureFixture[str]) -> None:

@@ -272,12 +272,14 @@ def import_checkpoint(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A run folder, a model file or a picture.")],
+    file: Annotated[
+        Path, typer.Argument(help="A run folder, a model file or a picture; bundled or bundled:hubble: Tintype's own.")
+    ],
     direction: Direction = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a model says about itself, or how a picture was coloured."""
-    from tintype.command_line import inspect_file
+    from tintype.command_inspect import inspect_file
 
     inspect_file(file, direction, as_json)
 

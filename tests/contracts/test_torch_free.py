@@ -31,6 +31,7 @@ LIGHT = (
     "tintype.blind_score",
     "tintype.cli",
     "tintype.command_blind",
+    "tintype.command_inspect",
     "tintype.command_line",
     "tintype.command_sample",
     "tintype.command_translate",
