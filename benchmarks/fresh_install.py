@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -74,9 +75,13 @@ def main() -> None:
 
 
 def built(place: Path) -> Path:
-    """The wheel of this checkout."""
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(place), str(ROOT)]
-    subprocess.run(command, check=True)
+    """The wheel of this checkout, from a copy, so that nothing of an earlier build is in it."""
+    copy = place / "source"
+    shutil.copytree(ROOT / "src", copy / "src", ignore=shutil.ignore_patterns("*.egg-info", "__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, copy)
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(place), str(copy)]
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
     return next(place.glob("*.whl"))
 
 

@@ -355,3 +355,32 @@ def test_an_output_folder_that_cannot_be_written_is_named_before_any_work(
 def test_the_module_is_the_command() -> None:
     said = subprocess.run([sys.executable, "-m", "tintype", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == f"tintype {tintype.__version__}"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
+def test_the_script_of_a_shell_is_printed_wherever_it_is_asked_for(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_TINTYPE_COMPLETE", "")
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: pytest.fail("the shell was named"))
+    code, out, _ = run(capfd, "--show-completion", shell)
+    assert code == 0
+    assert "_TINTYPE_COMPLETE" in out and "tintype" in out
+
+
+def test_a_shell_that_there_is_no_script_for_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_TINTYPE_COMPLETE", "")
+    code, out, said = run(capfd, "--show-completion", "tcsh")
+    assert (code, out, said) == (1, "", "Shell tcsh not supported.\n")
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("col", "colorize"), ("translate --str", "--strength\n--stretch")])
+def test_words_are_completed(
+    typed: str, offered: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMP_WORDS", f"tintype {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    monkeypatch.setenv("_TINTYPE_COMPLETE", "complete_bash")
+    assert run(capfd, "") == (0, f"{offered}\n", "")

@@ -71,7 +71,7 @@ def test_the_readme_shows_commands_and_every_built_in_recipe():
 @pytest.mark.parametrize(
     "line",
     [
-        "colourise x",
+        "paint x",
         "train hubble",
         "train tiny data.pth=x",
         "translate old --model m --into new",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -26,8 +27,11 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Entry point: runs a command, and turns every deliberate error into one line and an exit code."""
+    match sys.argv[1:]:
+        case ["--show-completion", shell]:  # without a name, Typer finds out which shell it was called from
+            os.environ["_TINTYPE_COMPLETE"] = f"source_{shell}"
     try:
-        app()
+        app(prog_name="tintype")
     except TintypeError as error:
         fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
