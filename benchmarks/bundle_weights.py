@@ -22,6 +22,8 @@ from tintype.inference.bundled import BUNDLED, FOLDER
 from tintype.inference.modelfile import ModelCard, read_safetensors, write_safetensors
 from tintype.recipe import load_recipe
 
+PATHS = (("data", "path"), ("data", "more"), ("method", "init_from"))
+
 
 def main() -> None:
     """Write the weights and say how large they are."""
@@ -41,11 +43,11 @@ def halved(value: np.ndarray) -> np.ndarray:
 
 
 def without_paths(card: ModelCard) -> ModelCard:
-    """The card, with a recipe that names no folder or file."""
-    paths = ("data.path", "data.more", "method.init_from")
+    """The card, with a recipe that names no folder or file but those that come with Tintype."""
     tree = card.recipe.model_dump()
-    there = [field for field in paths if field.split(".")[1] in tree[field.split(".")[0]]]
-    return card.model_copy(update={"recipe": load_recipe(card.recipe, [f"{field}=" for field in there])})
+    given = {f"{section}.{field}": tree[section].get(field, "") for section, field in PATHS}
+    outside = [field for field, path in given.items() if path and not path.startswith("bundled")]
+    return card.model_copy(update={"recipe": load_recipe(card.recipe, [f"{field}=" for field in outside])})
 
 
 if __name__ == "__main__":

@@ -64,6 +64,8 @@ def model_table(name: str) -> str:
         "network": f"{recipe.generator.kind}, {count / 1e6:.1f} million weights",
         "sees": f"luminance, the shorter side of a picture reduced to {recipe.data.size} px",
         "predicts": f"chroma at {recipe.codec_chroma_size} px, joined with the full luminance of the picture",
+        "hints": "taken: colours at points (`--hint`)" if recipe.takes_hints else "not taken",
+        "strength 1": f"{recipe.inference.boldness:g} times what the network predicts",
         "seed": recipe.training.seed,
         "trained": f"{card.step:,} steps of {recipe.training.batch_size}, {card.images_seen:,} pictures seen in all",
         "with": f"Tintype {card.tintype_version}",
