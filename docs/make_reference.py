@@ -118,7 +118,8 @@ def commands_page() -> str:
 def _commands(command: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:  # noqa: ANN401 - typer hides its classes
     yield words
     for word, below in getattr(command, "commands", {}).items():
-        yield from _commands(below, (*words, word))
+        if not below.hidden:
+            yield from _commands(below, (*words, word))
 
 
 def _preset_row(name: str) -> str:

@@ -152,6 +152,7 @@ def test_inspect_export_and_report_work_on_a_run(
     assert code == 0
     assert "recipe:              tiny" in out
     assert "direction:           A to B (ab), the only one" in out and CONSISTENCY_CAVEAT not in out
+    assert "model (strength 1)" in out and "grey copy" in out and "luminance to chroma" in out
     assert json.loads(run(capfd, "inspect", model, "--json")[1])["recipe"]["name"] == "tiny"
     code, out, _ = run(capfd, "export", model, "--out", tmp_path / "other.onnx")
     assert (code, "differs from torch by at most" in out) == (0, True)
@@ -200,6 +201,18 @@ def test_inspect_refuses_a_card_whose_consistency_is_none(
     code, _, said = run(capfd, "inspect", tmp_path / "m.safetensors")
     assert (code, said.count("\n")) == (1, 1)
     assert "its card is damaged (scores.consistency)" in said
+
+
+@pytest.mark.parametrize("rows", ["none", [{"name": "model"}], [{"name": "model", "more": {"a": 1}}]])
+def test_inspect_refuses_a_card_whose_scores_are_none(
+    model: Path, rows: object, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    state, card = read_safetensors(model / "model.safetensors")
+    broken = card.model_copy(update={"scores": {"rows": rows}})
+    write_safetensors(tmp_path / "m.safetensors", state, broken)
+    code, _, said = run(capfd, "inspect", tmp_path / "m.safetensors")
+    assert (code, said.count("\n")) == (1, 1)
+    assert "its card is damaged (scores.rows)" in said
 
 
 def test_recipe_commands_print_what_there_is(capfd: pytest.CaptureFixture[str]) -> None:
@@ -342,3 +355,32 @@ def test_an_output_folder_that_cannot_be_written_is_named_before_any_work(
 def test_the_module_is_the_command() -> None:
     said = subprocess.run([sys.executable, "-m", "tintype", "--version"], capture_output=True, text=True, check=True)
     assert said.stdout.strip() == f"tintype {tintype.__version__}"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish", "powershell", "pwsh"])
+def test_the_script_of_a_shell_is_printed_wherever_it_is_asked_for(
+    shell: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_TINTYPE_COMPLETE", "")
+    monkeypatch.setattr("shellingham.detect_shell", lambda *_: pytest.fail("the shell was named"))
+    code, out, _ = run(capfd, "--show-completion", shell)
+    assert code == 0
+    assert "_TINTYPE_COMPLETE" in out and "tintype" in out
+
+
+def test_a_shell_that_there_is_no_script_for_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("_TINTYPE_COMPLETE", "")
+    code, out, said = run(capfd, "--show-completion", "tcsh")
+    assert (code, out, said) == (1, "", "Shell tcsh not supported.\n")
+
+
+@pytest.mark.parametrize(("typed", "offered"), [("col", "colorize"), ("translate --str", "--strength\n--stretch")])
+def test_words_are_completed(
+    typed: str, offered: str, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COMP_WORDS", f"tintype {typed}")
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split())))
+    monkeypatch.setenv("_TINTYPE_COMPLETE", "complete_bash")
+    assert run(capfd, "") == (0, f"{offered}\n", "")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tests.inference.conftest import write_model
 from typer.main import get_command
 
 from tintype.cli import app
@@ -71,7 +72,7 @@ def test_the_readme_shows_commands_and_every_built_in_recipe():
 @pytest.mark.parametrize(
     "line",
     [
-        "colourise x",
+        "paint x",
         "train hubble",
         "train tiny data.pth=x",
         "translate old --model m --into new",
@@ -147,6 +148,37 @@ def test_the_third_example_says_whether_the_model_beats_doing_nothing(trained):
     result = run_example("beats_doing_nothing.py", root / "run")
     assert "grey copy" in result.stdout, result.stderr
     assert result.returncode == 1  # after two steps it does not
+
+
+@pytest.fixture(scope="module")
+def small_model(tmp_path_factory):
+    return write_model(tmp_path_factory.mktemp("model") / "small.onnx")
+
+
+def test_the_fourth_example_colours_a_folder_past_what_is_no_picture(small_model, tmp_path):
+    (tmp_path / "old").mkdir()
+    for name, height in (("a.png", 30), ("b.tif", 20)):
+        write_image(tmp_path / "old" / name, np.full((height, 40, 1), 0.5, np.float32), bits=16)
+    (tmp_path / "old" / "notes.txt").write_text("no picture")
+    result = run_example("colourise_folder.py", tmp_path / "old", "--out", tmp_path / "new", "--model", small_model)
+    assert result.returncode == 1
+    assert result.stdout == "a.png: 40 x 30 pixels, 16 bits\nb.tif: 40 x 20 pixels, 16 bits\n"
+    assert "notes.txt" in result.stderr and result.stderr.count("\n") == 1
+    assert read_image(tmp_path / "new" / "b.png").pixels.shape == (20, 40, 3)
+
+
+def test_the_fifth_example_takes_paths_arrays_and_pictures_of_pillow(small_model, tmp_path):
+    write_image(tmp_path / "a.png", np.linspace(0, 1, 30 * 40, dtype=np.float32).reshape(30, 40, 1))
+    result = run_example("numpy_and_pil.py", tmp_path / "a.png", "--out", tmp_path / "new", "--model", small_model)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == [
+        "path: (30, 40, 3) float32, 8 bits, by small.onnx",
+        "Pillow: RGB (40, 30)",
+        "numpy: (30, 40, 3) uint8, the same as by Pillow: True",
+    ]
+    made = [read_image(tmp_path / "new" / f"from_{name}").pixels for name in ("path.tif", "pillow.png", "numpy.png")]
+    np.testing.assert_array_equal(made[0], made[2])
+    np.testing.assert_array_equal(made[1], made[2])
 
 
 @pytest.mark.parametrize("example", EXAMPLES, **by_name)

@@ -14,6 +14,7 @@ from tintype.data.idx import has_idx
 from tintype.data.source import data_folder, find_items
 from tintype.data.split import Split
 from tintype.errors import DataError, TintypeError, UsageError
+from tintype.inference.bundled import model_path
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.sampling import Sampler
 from tintype.inference.translator import Translator
@@ -94,15 +95,14 @@ def evaluate(
         UsageError: The models are not folds of one cross-validation, or a baseline has seen the pictures.
         InputError: Weights are not there and cannot be fetched; nothing has been run then.
     """
-    models = [model] if isinstance(model, str | Path) else list(model)
+    models = [model_path(one) for one in ([model] if isinstance(model, str | Path) else model)]
     if not models:
         raise UsageError("evaluate: no model; give a run folder or a model file")
     if len(models) > 1 and data is not None:
         raise UsageError("several models are judged on their own test pictures; leave out the folder of pictures")
     realism, network = open_realism(features), _open_lpips(lpips)  # first, for their weights may be missing
     if len(models) > 1:
-        paths = [Path(one) for one in models]
-        return _evaluate_folds(paths, direction, size, baselines, realism, network, ms_ssim, progress)
+        return _evaluate_folds(models, direction, size, baselines, realism, network, ms_ssim, progress)
     translator = Translator(models[0], direction)
     recipe, run = translator.card.recipe, RunDir(models[0])
     back = None
@@ -152,7 +152,8 @@ def evaluate_samples(
         UsageError: The model makes no pictures from noise, or a baseline has seen the pictures or makes others.
         InputError: Weights are not there and cannot be fetched.
     """
-    sampler, run = Sampler(model), RunDir(model)
+    path = model_path(model)
+    sampler, run = Sampler(path), RunDir(path)
     recipe, part, notes = sampler.card.recipe, "test", list[str]()
     training: PictureSet | None
     if data is None:

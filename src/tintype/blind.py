@@ -38,6 +38,7 @@ from tintype.evaluation import COLOURED_THRESHOLD
 from tintype.image.codec import Codec, on_picture
 from tintype.image.color import grey_to_luminance, lab_to_display, rgb_to_lab
 from tintype.image.file import write_image
+from tintype.inference.bundled import model_path
 from tintype.inference.translator import Translator, check_strength
 from tintype.metrics.baselines import BICUBIC, enlarging_baselines
 from tintype.metrics.colour import mean_chroma
@@ -124,6 +125,7 @@ def write_blind(
     """
     _check(wanted)
     out = Path(out)
+    model = model_path(model)
     translator, run = Translator(model, direction), RunDir(model)
     check_strength(wanted.strength, translator.codec)
     card = translator.card

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from tintype.cli_groups import JsonFlag, data_app, recipe_app
-from tintype.cli_translate import Direction, Model, translate
+from tintype.cli_translate import Direction, Model, colorize, translate
 from tintype.errors import MissingExtraError, TintypeError
 
 app = typer.Typer(
@@ -26,8 +27,11 @@ app.add_typer(data_app, name="data")
 
 def main() -> None:
     """Entry point: runs a command, and turns every deliberate error into one line and an exit code."""
+    match sys.argv[1:]:
+        case ["--show-completion", shell]:  # without a name, Typer finds out which shell it was called from
+            os.environ["_TINTYPE_COMPLETE"] = f"source_{shell}"
     try:
-        app()
+        app(prog_name="tintype")
     except TintypeError as error:
         fail(str(error), error.exit_code)
     except ModuleNotFoundError as error:
@@ -106,6 +110,9 @@ def sweep(
 
 
 app.command()(translate)
+app.command()(colorize)
+for spelling in ("colourise", "colourize", "colorise"):
+    app.command(spelling, hidden=True)(colorize)
 
 
 @app.command()
@@ -269,12 +276,14 @@ def import_checkpoint(
 
 @app.command()
 def inspect(
-    file: Annotated[Path, typer.Argument(help="A run folder, a model file or a picture.")],
+    file: Annotated[
+        Path, typer.Argument(help="A run folder, a model file or a picture; bundled or bundled:hubble: Tintype's own.")
+    ],
     direction: Direction = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Show what a model says about itself, or how a picture was coloured."""
-    from tintype.command_line import inspect_file
+    from tintype.command_inspect import inspect_file
 
     inspect_file(file, direction, as_json)
 

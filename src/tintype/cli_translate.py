@@ -1,4 +1,4 @@
-"""`tintype translate` and its options, which commands that colour pictures share; like `cli.py`, without logic."""
+"""`tintype translate` and `tintype colorize`, and the options that they share; like `cli.py`, without logic."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 Inputs = Annotated[list[str], typer.Argument(help="Pictures, folders, glob patterns; - for standard input.")]
-Model = Annotated[Path, typer.Option("--model", "-m", help="A run folder, a .onnx or a .safetensors file.")]
+Model = Annotated[
+    Path,
+    typer.Option(
+        "--model", "-m", help="A run folder, a .onnx or a .safetensors file; bundled or bundled:hubble: Tintype's own."
+    ),
+]
+Colouriser = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", metavar="photos|hubble|MODEL", help="One that comes with Tintype, a run folder or model file."
+    ),
+]
 Direction = Annotated[
     str | None, typer.Option(metavar="ab|ba", help="Which one of a run that trained both; default: ab.")
 ]
@@ -133,3 +144,70 @@ def translate(
         max_pixels=max_pixels,
     )
     raise typer.Exit(command_translate.translate(asked))
+
+
+def colorize(
+    inputs: Inputs,
+    out: Out = None,
+    model: Colouriser = "photos",
+    direction: Direction = None,
+    strength: Strength = 1.0,
+    keep_colour: KeepColour = False,
+    picture_format: PictureFormat = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    workers: Workers = None,
+    memory: Memory = None,
+    tile: Tile = None,
+    edges: Edges = None,
+    statistics: Statistics = "auto",
+    hdu: Hdu = None,
+    plane: Plane = 1,
+    stretch: Stretch = "asinh",
+    flux: Flux = False,
+    page: Page = 1,
+    other_pages: OtherPages = "leave",
+    pyramid: Pyramid = False,
+    uncertainty: Uncertainty = False,
+    seed: Seed = None,
+    hint: HintPoints = None,
+    hints: HintsFile = None,
+    reference: Reference = None,
+    isolate: Isolate = False,
+    time_limit: TimeLimit = None,
+    max_pixels: MaxPixels = None,
+) -> None:
+    """Colour pictures of any size with a model that comes with Tintype; otherwise as `tintype translate`."""
+    from tintype.inference.bundled import colouriser
+
+    translate(
+        inputs=inputs,
+        model=colouriser(model),
+        out=out,
+        direction=direction,
+        strength=strength,
+        keep_colour=keep_colour,
+        picture_format=picture_format,
+        overwrite=overwrite,
+        as_json=as_json,
+        workers=workers,
+        memory=memory,
+        tile=tile,
+        edges=edges,
+        statistics=statistics,
+        hdu=hdu,
+        plane=plane,
+        stretch=stretch,
+        flux=flux,
+        page=page,
+        other_pages=other_pages,
+        pyramid=pyramid,
+        uncertainty=uncertainty,
+        seed=seed,
+        hint=hint,
+        hints=hints,
+        reference=reference,
+        isolate=isolate,
+        time_limit=time_limit,
+        max_pixels=max_pixels,
+    )

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import shlex
 import sys
 from pathlib import Path
 from typing import get_args
 
-from pydantic import TypeAdapter, ValidationError
-
 from tintype.arguments import chosen_direction, counted, one_of, print_or_write
 from tintype.console import Reporter
-from tintype.errors import ModelFileError, UsageError
-from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
-from tintype.metrics.classification import percent
+from tintype.errors import UsageError
+from tintype.inference.bundled import model_path
+from tintype.inference.modelfile import find_model, read_card, require_direction
 from tintype.metrics.features import FeatureName
-from tintype.metrics.interval import Interval
 from tintype.metrics.measures import Trunk
 from tintype.metrics.realism import DEFAULT_FEATURES, Features
-from tintype.metrics.scores import Consistency
-from tintype.metrics.table import consistency_lines
 
 
 def evaluate_model(
@@ -122,6 +116,7 @@ def export_model(model: Path, out: Path, direction: str | None) -> None:
     from tintype.inference.torch_runtime import load_network
 
     wanted = chosen_direction(direction)
+    model = model_path(model, ".safetensors")
     path = find_model(model, wanted)
     if model.is_dir():
         path = path.with_suffix(".safetensors")
@@ -143,107 +138,6 @@ def import_model(source: Path, out: Path, net: str | None, epoch: str | None, re
     for note in imported.notes:
         print(note, file=sys.stderr)  # noqa: T201
     print(f"{out}: {imported.layout}, from {imported.checkpoint}")  # noqa: T201
-
-
-def inspect_file(file: Path, direction: str | None, as_json: bool) -> None:
-    """Print a model's card, or how a picture was made."""
-    if not file.is_dir() and file.suffix not in MODEL_SUFFIXES:
-        if direction is not None:
-            raise UsageError(f"--direction {direction}: has no meaning for a picture; leave it out")
-        _inspect_picture(file, as_json)
-        return
-    wanted = chosen_direction(direction)
-    path = find_model(file, wanted)
-    card = read_card(path)
-    require_direction(card, path, wanted)
-    if as_json:
-        print(card.model_dump_json(indent=1))  # noqa: T201
-    else:
-        _print_card(card, path)
-
-
-def _inspect_picture(file: Path, as_json: bool) -> None:
-    from tintype.image.file import read_header
-    from tintype.image.provenance import read_provenance
-
-    header = read_header(file)
-    found = read_provenance(file)
-    if as_json:
-        known = None if found is None else dataclasses.asdict(found)
-        print(json.dumps({"file": str(file), **dataclasses.asdict(header), "provenance": known}, indent=1))  # noqa: T201
-        return
-    rows: dict[str, object] = {
-        "file": file,
-        "picture": f"{header.width} x {header.height} px, {header.bits} bits, {header.format}",
-    }
-    if found is None:
-        rows["made by"] = "nobody knows: it carries no mark of Tintype"
-    else:
-        what = "its colour was predicted" if found.predicted == "colour" else "all of it was predicted"
-        rows |= {
-            "made by": f"Tintype {found.tintype}: {what}",
-            "model": f"{found.model}, digest {found.model_digest}, {found.step:,} steps, direction {found.direction}",
-            "recipe": f"{found.recipe}, digest {found.recipe_digest}",
-            "settings": ", ".join(f"{name} {value}" for name, value in found.settings) or "none",
-        }
-    _print_rows(rows)
-
-
-def _print_rows(rows: dict[str, object]) -> None:
-    print("\n".join(f"{key + ':':<21}{value}" for key, value in rows.items()))  # noqa: T201
-
-
-def _print_card(card: ModelCard, path: Path) -> None:
-    recipe = card.recipe
-    way = "A to B" if card.direction == "ab" else "B to A"
-    others = "one of two" if len(recipe.directions) > 1 else "the only one"
-    rows: dict[str, object] = {
-        "file": path,
-        "recipe": f"{recipe.name}, digest {recipe.digest}",
-        "what it does": recipe.description,
-        "codec": recipe.codec.kind,
-        "trained": f"{card.step:,} steps, {card.images_seen:,} pictures seen, with Tintype {card.tintype_version}",
-    }
-    if recipe.method.kind == "classifier":
-        rows |= {
-            "model size": f"{recipe.data.size} px",
-            "classes": len(card.classes),
-            "accuracy": _accuracy(card, path),
-        }
-    elif "source" not in recipe.inputs:
-        rows |= {
-            "makes": f"{'pictures' if recipe.frames == 1 else f'clips of {recipe.frames} frames'} of "
-            f"{recipe.data.size} px from {' and '.join(recipe.inputs)}",
-            "classes": ", ".join(card.classes) or "none",
-        }
-    else:
-        rows |= {
-            "direction": f"{way} ({card.direction}), {others}",
-            "model size": f"{recipe.data.size} px, sides in multiples of {card.multiple_of}",
-            "calibrated strength": card.strength,
-        }
-        if recipe.enlargement > 1:
-            rows["enlarges"] = f"{recipe.enlargement} times in width and height"
-    rows["scores"] = card.scores.get("verdict", "none")
-    _print_rows(rows)
-    if found := card.scores.get("consistency"):
-        try:
-            consistency = TypeAdapter(Consistency).validate_python(found)
-        except ValidationError as error:
-            raise ModelFileError(f"{path}: its card is damaged (scores.consistency); export it again") from error
-        print("\n".join(consistency_lines(consistency)))  # noqa: T201
-
-
-def _accuracy(card: ModelCard, path: Path) -> str:
-    """How many pictures a classifier told right, as its scores say."""
-    found = card.scores.get("accuracy")
-    if found is None:
-        return "not scored"
-    try:
-        accuracy = TypeAdapter(Interval).validate_python(found)
-    except ValidationError as error:
-        raise ModelFileError(f"{path}: its card is damaged (scores.accuracy); export it again") from error
-    return percent(accuracy)
 
 
 def check_data(folder: Path, kind: str | None, sheet: Path | None, as_json: bool) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from tintype.cli import app
+from tintype.cli_translate import colorize, translate
 
+TRANSLATE = [
+    *("INPUTS", "--model", "-m", "--out", "--direction", "--strength", "--keep-colour", "--format"),
+    *("--overwrite", "--no-overwrite", "--json", "--workers", "--memory", "--tile", "--edges", "--no-edges"),
+    *("--statistics", "--hdu", "--plane", "--stretch", "--flux", "--page", "--other-pages", "--pyramid"),
+    *("--uncertainty", "--seed", "--hint", "--hints", "--reference", "--isolate", "--time-limit", "--max-pixels"),
+]
+SPELLINGS = ("colorize", "colourise", "colourize", "colorise")
 COMMANDS = {
     "": ["--version"],
     "demo": ["--out"],
@@ -16,12 +26,8 @@ COMMANDS = {
         *("RECIPE", "SETTINGS", "--out", "--trials", "--search", "--jobs", "--storage", "--prune", "--no-prune"),
         "--retry-failed",
     ],
-    "translate": [
-        *("INPUTS", "--model", "-m", "--out", "--direction", "--strength", "--keep-colour", "--format"),
-        *("--overwrite", "--no-overwrite", "--json", "--workers", "--memory", "--tile", "--edges", "--no-edges"),
-        *("--statistics", "--hdu", "--plane", "--stretch", "--flux", "--page", "--other-pages", "--pyramid"),
-        *("--uncertainty", "--seed", "--hint", "--hints", "--reference", "--isolate", "--time-limit", "--max-pixels"),
-    ],
+    "translate": TRANSLATE,
+    **dict.fromkeys(SPELLINGS, TRANSLATE),
     "evaluate": [
         "--model",
         "-m",
@@ -91,9 +97,19 @@ def test_a_command_explains_itself_and_all_it_takes(name):
     assert result.output.startswith("Usage:")
 
 
-@pytest.mark.parametrize(
-    "arguments", [["colourize"], ["recipe", "lost"], ["translate", "--modle", "x"], ["demo", "extra"]]
-)
+def test_colorize_is_translate_with_a_model_of_its_own():
+    ours, theirs = (inspect.signature(one).parameters for one in (colorize, translate))
+    assert sorted(ours) == sorted(theirs)
+    kinds = {name: [(one[name].default, one[name].annotation) for one in (ours, theirs)] for name in ours}
+    assert [name for name, (one, other) in kinds.items() if one != other] == ["model"]
+
+
+def test_help_lists_one_spelling_of_colorize():
+    shown = [name for name in SPELLINGS if not FOUND[name].hidden]
+    assert shown == ["colorize"]
+
+
+@pytest.mark.parametrize("arguments", [["paint"], ["recipe", "lost"], ["translate", "--modle", "x"], ["demo", "extra"]])
 def test_wrong_usage_ends_with_code_2(arguments):
     assert CliRunner().invoke(app, arguments).exit_code == 2
 

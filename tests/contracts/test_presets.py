@@ -60,6 +60,8 @@ def test_a_preset_trains_two_steps_and_leaves_a_working_model(
     more = ["codec.chroma_size=16"] if getattr(recipe.codec, "chroma_size", None) else []
     if recipe.data.kind == "unpaired":
         more.append(f"data.path_b={picture_set}")
+    if getattr(recipe.method, "init_from", ""):
+        more.append("method.init_from=")  # what it names is as large as the recipe, and does not fit a small network
     overrides = [f"data.path={picture_set}", *SMALL, *SHALLOW[recipe.generator.kind], *more]
     if recipe.generator.kind == "classifier":
         overrides += ["data.class_names=[]", "data.label=name"]

@@ -31,6 +31,7 @@ LIGHT = (
     "tintype.blind_score",
     "tintype.cli",
     "tintype.command_blind",
+    "tintype.command_inspect",
     "tintype.command_line",
     "tintype.command_sample",
     "tintype.command_translate",
@@ -52,8 +53,9 @@ LIGHT = (
     "tintype.many",
     "tintype.inference.colourings",
     "tintype.inference.classifier",
-    *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
-    *(f"tintype.inference.{name}" for name in ("hints", "palette", "sampling", "stream", "translator", "worker")),
+    *(f"tintype.inference.{name}" for name in ("batch", "bundled", "modelfile", "one", "options", "plan", "runtime")),
+    *(f"tintype.inference.{name}" for name in ("hints", "palette", "sampling", "search")),
+    *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe")

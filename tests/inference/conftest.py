@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tintype.inference import bundled
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
 from tintype.recipe.data import ColourData, FoldersData, HintsSpec
 from tintype.recipe.networks import InitSpec, UNetSpec
@@ -87,6 +88,15 @@ def write_model(path, codec="lab", **fields):
     helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
     onnx.save(model, path)
     return path
+
+
+def write_bundled(folder, monkeypatch):
+    """Small models and cards in place of those that come with Tintype; the steps of each are its number."""
+    for number, name in enumerate(bundled.BUNDLED):
+        write_model(folder / f"{name}.onnx", step=number)
+        (folder / f"{name}.md").write_text(f"# {name}\n\nLearnt from é.\n", encoding="utf-8")
+    monkeypatch.setattr(bundled, "FOLDER", folder)
+    return folder
 
 
 def noisy_card(noise="input", codec="lab", **fields):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from skimage.color import rgb2lab
 
 from tintype.errors import ImageError, MissingExtraError, ModelFileError, UsageError
@@ -278,3 +279,27 @@ def test_boldness_is_a_factor_on_what_the_network_says(make_card, fake_network):
     plain = Translator.from_runtime(fake_network(card, 2), card).network(source)
     made = Translator.from_runtime(fake_network(card, 2), card.model_copy(update={"recipe": bold})).network(source)
     np.testing.assert_allclose(made, 1.5 * plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("mode", "made"), [("L", "RGB"), ("RGB", "RGB"), ("LA", "RGBA"), ("RGBA", "RGBA"), ("I;16", "RGB")]
+)
+def test_a_picture_of_pillow_gives_another_that_holds_the_same_as_an_array(colouriser, mode, made):
+    array = picture(12, 9, 1, np.uint16 if mode == "I;16" else np.uint8)[..., 0]
+    given = Image.fromarray(array) if mode == "I;16" else Image.fromarray(array).convert(mode)
+    if made == "RGBA":
+        given.putalpha(Image.fromarray(255 - array))
+    result = colouriser(given, strength=0.5)
+    assert isinstance(result, Image.Image) and (result.mode, result.size) == (made, given.size)
+    values = np.asarray(result)
+    expected = colouriser(array, strength=0.5)
+    if mode == "I;16":
+        expected = np.rint(expected / 257)
+    np.testing.assert_array_equal(values[..., :3], expected)
+    if made == "RGBA":
+        np.testing.assert_array_equal(values[..., 3], 255 - array)
+
+
+def test_a_model_that_makes_grey_pictures_gives_grey_ones_of_pillow(translators):
+    made = translators("gray")(Image.fromarray(picture(16, 16, 1, np.uint8)[..., 0]))
+    assert made.mode == "L"

@@ -12,7 +12,7 @@ import torch
 from tests.conftest import make_picture
 
 import tintype
-from tintype.command_line import inspect_file
+from tintype.command_inspect import inspect_file
 from tintype.console import Reporter
 from tintype.data.dataset import open_data
 from tintype.errors import DataError, ModelFileError, UsageError

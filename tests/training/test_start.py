@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from tintype.console import Reporter
-from tintype.errors import ModelFileError, RecipeError
+from tintype.errors import ModelFileError, RecipeError, UsageError
+from tintype.inference import bundled
 from tintype.inference.modelfile import read_safetensors, write_safetensors
 from tintype.inference.reference import import_reference
 from tintype.methods import Method, build_method
@@ -44,7 +46,7 @@ def save(path: Path, recipe: Recipe, seed: int, direction: str = "ab") -> dict[s
     return state
 
 
-def started(recipe: Recipe, path: Path) -> tuple[Method, list[str]]:
+def started(recipe: Recipe, path: Path | str) -> tuple[Method, list[str]]:
     torch.manual_seed(99)
     recipe = load_recipe(recipe, [f"method.init_from={path}"])
     method = build_method(recipe)
@@ -60,6 +62,30 @@ def test_a_generator_starts_with_the_weights_of_a_file(tmp_path: Path) -> None:
     method, notes = started(TINY, tmp_path / "model.safetensors")
     assert holds(method, "generator", state)
     assert notes == [f"generator starts from {tmp_path / 'model.safetensors'}, step 7 of tiny"]
+
+
+def test_a_generator_starts_with_the_weights_of_a_model_of_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundled, "FOLDER", tmp_path)
+    states = {name: save(tmp_path / f"{name}.safetensors", TINY, seed) for seed, name in enumerate(bundled.BUNDLED)}
+    for word, name in (("bundled", "photos"), ("bundled:hubble", "hubble")):
+        method, notes = started(TINY, word)
+        assert holds(method, "generator", states[name])
+        assert notes == [f"generator starts from {tmp_path / name}.safetensors, step 7 of tiny"]
+    with pytest.raises(UsageError, match="bundled:cats: no such model comes with Tintype"):
+        started(TINY, "bundled:cats")
+
+
+def test_weights_of_half_precision_are_taken_as_well(tmp_path: Path) -> None:
+    state = save(tmp_path / "whole.safetensors", TINY, 1)
+    arrays, card = read_safetensors(tmp_path / "whole.safetensors")
+    halves = {name: value.astype(np.float16) if value.ndim > 1 else value for name, value in arrays.items()}
+    write_safetensors(tmp_path / "half.safetensors", halves, card)
+    method, _ = started(TINY, tmp_path / "half.safetensors")
+    for name, value in method.networks["generator"].state_dict().items():
+        assert value.dtype == state[name].dtype
+        torch.testing.assert_close(value, state[name], rtol=1e-3, atol=1e-6)
 
 
 def test_a_run_of_two_directions_gives_each_generator_its_own(tmp_path: Path) -> None:

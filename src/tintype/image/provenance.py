@@ -46,7 +46,7 @@ class Provenance:
     tintype: str
     """Version."""
     model: str
-    """Name of the model file."""
+    """Name of the model file, or `bundled:NAME`."""
     recipe: str
     recipe_digest: str
     model_digest: str

@@ -10,6 +10,7 @@ from pathlib import Path
 from tintype import __version__
 from tintype.image.codec import build_codec
 from tintype.image.provenance import Provenance
+from tintype.inference.bundled import model_name
 from tintype.inference.modelfile import ModelCard, damaged
 
 
@@ -26,7 +27,7 @@ def mark_of(card: ModelCard, model: Path, settings: Iterable[tuple[str, str]]) -
         raise damaged(model, error) from error
     return Provenance(
         tintype=__version__,
-        model=model.name,
+        model=model_name(model),
         recipe=card.recipe.name,
         recipe_digest=card.recipe.digest,
         model_digest=digest,

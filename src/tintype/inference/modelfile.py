@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 
 from tintype.atomic import atomic_path
 from tintype.errors import ModelFileError, UsageError
+from tintype.inference.bundled import model_path
 from tintype.metrics.baselines import BaselineConstants
 from tintype.metrics.spread import Calibration
 from tintype.recipe.networks import InputName
@@ -158,12 +159,13 @@ def read_safetensors(path: Path) -> tuple[dict[str, np.ndarray], ModelCard]:
 
 
 def find_model(model: str | Path, direction: Direction | None = None) -> Path:
-    """The model file that a run folder or a path stands for; `.onnx` before `.safetensors`, "ab" before "ba".
+    """The model file that a run folder, a path or `bundled` stands for; `.onnx` before `.safetensors`, ab before ba.
 
     Raises:
         ModelFileError: There is none.
+        UsageError: No bundled model is called so.
     """
-    path = Path(model)
+    path = model_path(model)
     if path.is_dir():
         for stem in (f"model_{direction or 'ab'}", "model"):
             for suffix in MODEL_SUFFIXES:

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import final, overload
+from typing import TYPE_CHECKING, final, overload
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from tintype.image.array_picture import ArrayPicture
 from tintype.image.codec import Codec, LabSpace, build_codec
 from tintype.image.file import DecodedImage, read_image
 from tintype.image.picture import OpenPicture, strip_rows
+from tintype.image.pillow import from_pillow, is_pillow, to_pillow
 from tintype.image.provenance import Provenance
 from tintype.image.resize import resize
 from tintype.inference.colourise import EDGES, Chroma, coloured_strips, memory_note
@@ -33,6 +34,9 @@ from tintype.inference.sizing import Sizing
 from tintype.inference.tiling import translated_strips
 from tintype.inference.translation import COLOUR_KEPT, NOISE_IS_OFF, Translation, has_colour
 from tintype.recipe.schema import Direction
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 __all__ = ["Prediction", "Sizing", "Translation", "Translator", "check_keep_colour", "check_strength"]
 
@@ -97,7 +101,8 @@ class Translator:
     """A model with everything that is needed to use it on pictures.
 
     Args:
-        model: A run folder, a `.onnx` or a `.safetensors` file.
+        model: A run folder, a `.onnx` or a `.safetensors` file; or `bundled`, `bundled:NAME` for one that comes with
+            Tintype.
         direction: The one to translate in, of a run folder that has two; default: "ab", or that of a file.
         threads: Of the network and of the work on strips; default: one a core.
 
@@ -175,6 +180,16 @@ class Translator:
     @overload
     def __call__(
         self,
+        image: Image,
+        *,
+        strength: float = 1.0,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
+    ) -> Image: ...
+
+    @overload
+    def __call__(
+        self,
         image: DecodedImage | str | Path,
         *,
         strength: float = 1.0,
@@ -184,26 +199,27 @@ class Translator:
 
     def __call__(
         self,
-        image: np.ndarray | DecodedImage | str | Path,
+        image: np.ndarray | Image | DecodedImage | str | Path,
         *,
         strength: float = 1.0,
         hints: Sequence[Hint] = (),
         reference: Palette | None = None,
-    ) -> np.ndarray | DecodedImage:
+    ) -> np.ndarray | Image | DecodedImage:
         """Translate one picture; its depth, alpha, extras and path are kept, and a decoded one carries its mark.
 
         Its size is kept too, unless the model enlarges; then alpha is enlarged with it, and a grey picture stays grey.
 
         Args:
-            image: A file; a decoded picture; or an sRGB array `h w`, `h w 1` or `h w 3` of uint8, uint16, or float in
-                [0, 1].
+            image: A file; a decoded picture; an sRGB array `h w`, `h w 1` or `h w 3` of uint8, uint16, or float in
+                [0, 1]; or a picture of Pillow, whose pixels are taken as they stand, as those of arrays are.
             strength: Factor on predicted chroma; only 1 for models that do not predict chroma.
             hints: Colours at points of the picture, for models that were trained with hints.
             reference: Colours of another picture, from `palette_of`; only for models that predict chroma.
 
         Returns:
             A decoded picture for a file or decoded picture; an array `h w 3` of the same type for an array (`h w 1`
-            from models that make grey pictures, and of a grey one from models that enlarge).
+            from models that make grey pictures, and of a grey one from models that enlarge); for one of Pillow another
+            of 8 bits, with its alpha.
 
         Raises:
             ImageError: The file cannot be read, or values are not finite or out of range.
@@ -211,6 +227,8 @@ class Translator:
             UsageError: The array is no picture, a hint lies outside it, or what is asked does not fit the model.
         """
         check_strength(strength, self.codec)
+        if is_pillow(image):
+            return to_pillow(self(from_pillow(image), strength=strength, hints=hints, reference=reference))
         if isinstance(image, str | Path):
             image = read_image(image)
         result = self.translate(ArrayPicture(image), strength=strength, hints=hints, reference=reference).pixels()

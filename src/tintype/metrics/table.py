@@ -39,7 +39,7 @@ def format_scores(scores: Scores) -> str:
     wrapped = textwrap.wrap(text, _WIDTH, break_on_hyphens=False, break_long_words=False, subsequent_indent="  ")
     lines += [line.replace("\xa0", " ") for line in wrapped]
     if scores.rows:
-        lines += ["", *_table(scores.rows, scores.realism), ""]
+        lines += ["", *row_lines(scores.rows, scores.realism), ""]
     if scores.realism is not None:
         features = (
             f"KID: features of {scores.realism.protocol}, {scores.realism.pictures} pictures; lower is nearer to real"
@@ -109,7 +109,8 @@ def _realism_lines(realism: Realism) -> list[str]:
     return [f"{name:<36} KID x 1000 {one.mean:z.{digits}f} {brackets(one, digits)}" for name, one in kids]
 
 
-def _table(rows: tuple[Row, ...], realism: Realism | None) -> list[str]:
+def row_lines(rows: tuple[Row, ...], realism: Realism | None) -> list[str]:
+    """A table of every contender, two lines each: means, and the intervals below them."""
     cells = [["", *(title for title, _, _ in _COLUMNS)]]
     for row in rows:
         pairs = [_cell(getattr(row, field), digits) for _, field, digits in _COLUMNS]

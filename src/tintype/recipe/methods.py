@@ -14,7 +14,10 @@ CALTECH101 = "caltech101"
 Adversarial = Literal["vanilla", "lsgan", "hinge", "margin"]
 
 ADVERSARIAL = "Cross-entropy from logits, least squares, hinge, or the margin loss of capsules."
-INIT_FROM = "Run folder or .safetensors file whose weights the generators start with."
+INIT_FROM = (
+    "Run folder or .safetensors file whose weights the generators start with; bundled or bundled:NAME for a model that "
+    "comes with Tintype."
+)
 
 VIVIDNESS = (
     "How much more coloured pixels weigh in the L1 term: 1 + vividness x chroma/110, over its mean in the batch; "

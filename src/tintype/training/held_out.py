@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tintype.data.dataset import PictureSet, open_data
 from tintype.errors import DataError, UsageError
+from tintype.inference.bundled import model_path
 from tintype.inference.modelfile import ModelCard
 from tintype.inference.sampling import Sampler
 from tintype.inference.translator import Translator
@@ -141,7 +142,7 @@ def _named_baselines(runs: Iterable[str | Path], judged: set[str]) -> tuple[dict
     """Runs by the name of their row, none of which has seen the judged pictures as far as that is known."""
     named: dict[str, Path] = {}
     notes = []
-    for run in map(Path, runs):
+    for run in map(model_path, runs):
         short = f"run {run.resolve().name if run.is_dir() else run.stem}"
         name = f"run {run}" if short in named else short
         seen = trained_on(RunDir(run if run.is_dir() else run.parent))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from tintype.errors import ModelFileError, RecipeError
+from tintype.inference.bundled import model_path
 from tintype.inference.modelfile import ModelCard, read_card, read_safetensors, require_direction
 from tintype.methods import Method
 from tintype.networks import EncoderUNet
@@ -31,11 +32,12 @@ def start_from(method: Method, recipe: Recipe) -> list[str]:
         InputError: An encoder's weights are not at hand and cannot be fetched, or are damaged.
         ModelFileError: There is no such model, or it is damaged.
         RecipeError: Its weights do not fit the recipe's generator.
+        UsageError: No bundled model is called so.
     """
     if not recipe.method.init_from:
         return _start_encoders(method, recipe)
     notes = []
-    found = _find(Path(recipe.method.init_from).expanduser(), recipe)
+    found = _find(model_path(recipe.method.init_from, ".safetensors").expanduser(), recipe)
     for suffix, network in method.exports.items():
         if (path := found.get(suffix)) is None:
             notes.append(f"{network} starts from random weights: method.init_from has none for that direction")
