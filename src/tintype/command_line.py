@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tintype.arguments import chosen_direction, counted, one_of, print_or_write
 from tintype.console import Reporter
 from tintype.errors import ModelFileError, UsageError
-from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
+from tintype.inference.modelfile import MODEL_SUFFIXES, Exported, ModelCard, find_model, read_card, require_direction
 from tintype.metrics.classification import percent
 from tintype.metrics.features import FeatureName
 from tintype.metrics.interval import Interval
@@ -116,25 +116,6 @@ def run_sweep(
         return sweep.run()
 
 
-def export_model(model: Path, out: Path, direction: str | None) -> None:
-    """Write a model as ONNX and say how far it is from torch."""
-    from tintype.inference.onnx import export_onnx
-    from tintype.inference.torch_runtime import load_network
-
-    wanted = chosen_direction(direction)
-    path = find_model(model, wanted)
-    if model.is_dir():
-        path = path.with_suffix(".safetensors")
-    if path.suffix != ".safetensors":
-        raise UsageError(f"{model}: only .safetensors models are exported; give that file or its run folder")
-    if out.suffix != ".onnx":
-        raise UsageError(f"--out {out}: must end in .onnx")
-    network, card = load_network(path)
-    require_direction(card, path, wanted)
-    check = export_onnx(network, card, out)
-    print(f"{out}: differs from torch by at most {check.max_difference:.2g}")  # noqa: T201
-
-
 def import_model(source: Path, out: Path, net: str | None, epoch: str | None, reference_mode: bool) -> None:
     """Write the model of a foreign checkpoint and say what was found in it."""
     from tintype.inference.reference import import_reference
@@ -225,6 +206,8 @@ def _print_card(card: ModelCard, path: Path) -> None:
         if recipe.enlargement > 1:
             rows["enlarges"] = f"{recipe.enlargement} times in width and height"
     rows["scores"] = card.scores.get("verdict", "none")
+    if card.exported is not None:
+        rows["form"] = _form(card.exported)
     _print_rows(rows)
     if found := card.scores.get("consistency"):
         try:
@@ -232,6 +215,20 @@ def _print_card(card: ModelCard, path: Path) -> None:
         except ValidationError as error:
             raise ModelFileError(f"{path}: its card is damaged (scores.consistency); export it again") from error
         print("\n".join(consistency_lines(consistency)))  # noqa: T201
+
+
+def _form(made: Exported) -> str:
+    """How an ONNX file was made, and how near it comes to torch."""
+    words: list[str] = [made.form]
+    if made.side is not None:
+        words.append(f"for {made.side} x {made.side} px alone")
+    if made.calibrated_on:
+        words.append(f"calibrated on {counted(made.calibrated_on, 'picture')}")
+    if made.difference is not None:
+        words.append(f"differs from torch by at most {made.difference:.2g}")
+    if made.loss is not None:
+        words.append(f"loses {made.loss:.3f} dB of PSNR on {counted(made.pictures, 'picture')}")
+    return ", ".join(words)
 
 
 def _accuracy(card: ModelCard, path: Path) -> str:

@@ -13,7 +13,7 @@ SOURCE = Path(tintype.__file__).parent
 LAYERS = (
     ("cli",),
     ("cli_groups", "cli_translate"),
-    ("command_blind", "command_line", "command_sample", "command_translate", "demo"),
+    ("command_blind", "command_export", "command_line", "command_sample", "command_translate", "demo"),
     ("arguments", "blind", "blind_score"),
     ("sweep",),
     ("api",),

@@ -53,7 +53,7 @@ LIGHT = (
     "tintype.inference.colourings",
     "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "modelfile", "one", "options", "plan", "runtime", "search")),
-    *(f"tintype.inference.{name}" for name in ("sampling", "stream", "translator", "worker")),
+    *(f"tintype.inference.{name}" for name in ("sampling", "stream", "translator", "usage", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe")
