@@ -9,6 +9,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: two workers on 
 import gzip
 import signal
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +104,23 @@ def picture_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number in range(12):
         write_image(folder / f"{number:02d}.png", make_picture(number))
     return folder
+
+
+@pytest.fixture(scope="session")
+def graphs_once() -> Iterator[None]:
+    """Let torch trace each network once: that takes most of the time of an export."""
+    from tintype.inference import exporting
+
+    known: dict[object, object] = {}
+
+    def build(module, card, path, *, side=None):
+        weights = sum(float(value.double().sum()) for value in module.state_dict().values())
+        key = (card.recipe.digest, card.direction, side, weights)
+        if key not in known:
+            known[key] = honest(module, card, path, side=side)
+        return known[key]
+
+    honest = exporting.build_graph
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(exporting, "build_graph", build)
+        yield

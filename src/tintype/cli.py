@@ -246,11 +246,30 @@ def export(
     model: Annotated[Path, typer.Argument(help="A run folder or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
     direction: Direction = None,
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Convolutions in 8 bits: the smallest and fastest file for CPUs.")
+    ] = False,
+    fp16: Annotated[
+        bool, typer.Option("--fp16", help="Weights in half precision: half the file, the same results.")
+    ] = False,
+    size: Annotated[
+        str, typer.Option(metavar="PX|dynamic", help="The one height and width that it takes, or any.")
+    ] = "dynamic",
+    calibrate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="Pictures that --int8 is calibrated on and judged by; default: some of the run's own."
+        ),
+    ] = None,
+    limit: Annotated[
+        float | None,
+        typer.Option(metavar="DB", min=0, help="Refuse a file that loses more PSNR than this; default: 0.5."),
+    ] = None,
 ) -> None:
     """Write a model as ONNX, compared with torch before it takes its name."""
-    from tintype.command_line import export_model
+    from tintype import command_export
 
-    export_model(model, out, direction)
+    command_export.export(command_export.Asked(model, out, direction, int8, fp16, size, calibrate, limit))
 
 
 @app.command("import")

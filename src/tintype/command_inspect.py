@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from tintype.arguments import chosen_direction
+from tintype.arguments import chosen_direction, counted
 from tintype.errors import ModelFileError, UsageError
 from tintype.inference.bundled import bundled_card, bundled_name, model_path
-from tintype.inference.modelfile import MODEL_SUFFIXES, ModelCard, find_model, read_card, require_direction
+from tintype.inference.modelfile import MODEL_SUFFIXES, Exported, ModelCard, find_model, read_card, require_direction
 from tintype.metrics.classification import percent
 from tintype.metrics.interval import Interval
 from tintype.metrics.scores import Consistency, Row
@@ -116,6 +116,8 @@ def _print_card(card: ModelCard, path: Path) -> None:
         if recipe.enlargement > 1:
             rows["enlarges"] = f"{recipe.enlargement} times in width and height"
     rows["scores"] = card.scores.get("verdict", "none")
+    if card.exported is not None:
+        rows["form"] = _form(card.exported)
     _print_rows(rows)
     if "source" in recipe.inputs and (table := _part(tuple[Row, ...], card, "rows", path)):
         # what not every row of a card has that came from anywhere is left out
@@ -123,6 +125,20 @@ def _print_card(card: ModelCard, path: Path) -> None:
         print("\n".join(["", *row_lines(common, None)]))  # noqa: T201
     if consistency := _part(Consistency, card, "consistency", path):
         print("\n".join(consistency_lines(consistency)))  # noqa: T201
+
+
+def _form(made: Exported) -> str:
+    """How an ONNX file was made, and how near it comes to torch."""
+    words: list[str] = [made.form]
+    if made.side is not None:
+        words.append(f"for {made.side} x {made.side} px alone")
+    if made.calibrated_on:
+        words.append(f"calibrated on {counted(made.calibrated_on, 'picture')}")
+    if made.difference is not None:
+        words.append(f"differs from torch by at most {made.difference:.2g}")
+    if made.loss is not None:
+        words.append(f"loses {made.loss:.3f} dB of PSNR on {counted(made.pictures, 'picture')}")
+    return ", ".join(words)
 
 
 def _accuracy(card: ModelCard, path: Path) -> str:

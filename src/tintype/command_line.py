@@ -11,8 +11,7 @@ from typing import get_args
 from tintype.arguments import chosen_direction, counted, one_of, print_or_write
 from tintype.console import Reporter
 from tintype.errors import UsageError
-from tintype.inference.bundled import model_path
-from tintype.inference.modelfile import find_model, read_card, require_direction
+from tintype.inference.modelfile import find_model, read_card
 from tintype.metrics.features import FeatureName
 from tintype.metrics.measures import Trunk
 from tintype.metrics.realism import DEFAULT_FEATURES, Features
@@ -108,26 +107,6 @@ def run_sweep(
             say=say,
         )
         return sweep.run()
-
-
-def export_model(model: Path, out: Path, direction: str | None) -> None:
-    """Write a model as ONNX and say how far it is from torch."""
-    from tintype.inference.onnx import export_onnx
-    from tintype.inference.torch_runtime import load_network
-
-    wanted = chosen_direction(direction)
-    model = model_path(model, ".safetensors")
-    path = find_model(model, wanted)
-    if model.is_dir():
-        path = path.with_suffix(".safetensors")
-    if path.suffix != ".safetensors":
-        raise UsageError(f"{model}: only .safetensors models are exported; give that file or its run folder")
-    if out.suffix != ".onnx":
-        raise UsageError(f"--out {out}: must end in .onnx")
-    network, card = load_network(path)
-    require_direction(card, path, wanted)
-    check = export_onnx(network, card, out)
-    print(f"{out}: differs from torch by at most {check.max_difference:.2g}")  # noqa: T201
 
 
 def import_model(source: Path, out: Path, net: str | None, epoch: str | None, reference_mode: bool) -> None:

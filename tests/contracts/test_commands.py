@@ -47,7 +47,7 @@ COMMANDS = {
     ],
     "sample": ["PICTURE", "--model", "-m", "-n", "--count", "--out", "--seed", "--label"],
     "report": ["RUNS", "--out"],
-    "export": ["MODEL", "--out", "--direction"],
+    "export": ["MODEL", "--out", "--direction", "--int8", "--fp16", "--size", "--calibrate", "--limit"],
     "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],
     "inspect": ["FILE", "--direction", "--json"],
     "recipe": [],

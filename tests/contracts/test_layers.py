@@ -13,7 +13,15 @@ SOURCE = Path(tintype.__file__).parent
 LAYERS = (
     ("cli",),
     ("cli_groups", "cli_translate"),
-    ("command_blind", "command_inspect", "command_line", "command_sample", "command_translate", "demo"),
+    (
+        "command_blind",
+        "command_export",
+        "command_inspect",
+        "command_line",
+        "command_sample",
+        "command_translate",
+        "demo",
+    ),
     ("arguments", "blind", "blind_score"),
     ("sweep",),
     ("api",),

@@ -55,7 +55,7 @@ LIGHT = (
     "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "bundled", "modelfile", "one", "options", "plan", "runtime")),
     *(f"tintype.inference.{name}" for name in ("hints", "palette", "sampling", "search")),
-    *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
+    *(f"tintype.inference.{name}" for name in ("stream", "translator", "usage", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe")

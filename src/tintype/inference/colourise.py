@@ -113,8 +113,11 @@ def network_size(height: int, width: int, card: ModelCard) -> tuple[int, int]:
     """Height and width at which a colouriser's network sees a picture, before padding.
 
     The shorter side becomes the recipe's `data.size`, unless the longer one would then exceed `LONGEST_SIDE` times
-    that. Sides are rounded to multiples of `output_stride`, so that predicted chroma covers exactly the picture.
+    that. Sides are rounded to multiples of `output_stride`, so that predicted chroma covers exactly the picture. A
+    network of one size sees as much of that as the picture fills.
     """
     size, stride = card.recipe.data.size, card.output_stride
     scale = min(size / min(height, width), LONGEST_SIDE * size / max(height, width))
+    if card.fixed_side is not None:
+        scale = card.fixed_side / max(height, width)
     return max(1, round(height * scale / stride)) * stride, max(1, round(width * scale / stride)) * stride

@@ -30,6 +30,32 @@ MAX_CARD_BYTES = 16 * 2**20
 MAX_HEADER_BYTES = 2 * MAX_CARD_BYTES  # of a safetensors file: the card, quoted, and the names of the tensors
 
 
+class Exported(BaseModel):
+    """How an ONNX file was made of a trained network, and how near it comes to that.
+
+    Attributes:
+        form: fp32; fp16: weights of half precision, which are computed with as float32; int8: whole numbers of 8 bits.
+        side: The one height and width that it takes; None: any.
+        difference: Largest difference from torch of any value, in model space.
+        agreement: Mean PSNR of its results against those of torch, in dB; None: on no pictures.
+        loss: What that costs in mean PSNR against the truth, in dB.
+        pictures: Number of pictures that these two were measured on.
+        calibrated_on: Number of pictures that int8 was calibrated on.
+        left_in_float: Convolutions that int8 would have harmed most.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    form: Literal["fp32", "fp16", "int8"] = "fp32"
+    side: int | None = Field(None, ge=1, le=2**16)
+    difference: float | None = Field(None, ge=0)
+    agreement: float | None = None
+    loss: float | None = None
+    pictures: int = Field(0, ge=0)
+    calibrated_on: int = Field(0, ge=0)
+    left_in_float: int = Field(0, ge=0)
+
+
 class ModelCard(BaseModel):
     """Everything about a model that is not a weight: how it was made, how it is fed, and what it scored."""
 
@@ -51,6 +77,7 @@ class ModelCard(BaseModel):
     scores: dict[str, JsonValue] = {}
     split: dict[str, JsonValue] | None = None
     classes: tuple[str, ...] = ()
+    exported: Exported | None = None
 
     @model_validator(mode="after")
     def _fits_its_recipe(self) -> ModelCard:
@@ -69,6 +96,11 @@ class ModelCard(BaseModel):
     def inputs(self) -> tuple[InputName, ...]:
         """What the network takes, in the order of its arguments."""
         return self.recipe.inputs_of(self.direction)
+
+    @property
+    def fixed_side(self) -> int | None:
+        """The one height and width in pixels that the network takes; None: any multiples of `multiple_of`."""
+        return None if self.exported is None else self.exported.side
 
     @property
     def makes_many(self) -> bool:

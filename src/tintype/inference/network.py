@@ -111,7 +111,8 @@ class Network:
     ) -> np.ndarray:
         """What the network says about a picture in display space whose sides `output_stride` divides.
 
-        Sides that `multiple_of` does not divide are padded by reflection at the right and the bottom.
+        Sides that `multiple_of` does not divide are padded by reflection at the right and the bottom, and to its
+        `fixed_side` where it has one.
 
         Args:
             source: `h w c`.
@@ -132,7 +133,10 @@ class Network:
         if "hints" in self.card.inputs:
             known = np.zeros((height, width, 3), np.float32) if hints is None else hints
             x = np.concatenate([x, to_batch(known / [boldness, boldness, 1])], axis=1)
-        x = np.pad(x, ((0, 0), (0, 0), (0, -height % multiple), (0, -width % multiple)), mode="reflect")
+        below, beside = -height % multiple, -width % multiple
+        if (fixed := self.card.fixed_side) is not None:
+            below, beside = fixed - height, fixed - width
+        x = np.pad(x, ((0, 0), (0, 0), (0, below), (0, beside)), mode="reflect")
         orientations = orientations or self.card.recipe.inference.orientations
         output = over_orientations(self._seeded, x.astype(np.float32), orientations)
         expected = (1, self.codec.target_channels, *(side // stride * scale for side in x.shape[2:]))

@@ -20,6 +20,7 @@ from tintype.image.codec import build_codec
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
 from tintype.inference.runtime import INPUTS, OnnxRuntime
 from tintype.inference.torch_runtime import TorchRuntime, evaluating
+from tintype.inference.usage import usage_metadata
 from tintype.recipe.networks import InputName
 
 OPSET = 18  # the first with antialiased Resize and the lowest that the exporter writes natively
@@ -39,8 +40,12 @@ class OnnxCheck:
     shapes: tuple[Shapes, ...]  # of the random inputs
 
 
+DIFFERENCE = 1e-3
+"""Largest difference from torch that is let through unless told otherwise, in model space [-1, 1]."""
+
+
 def export_onnx(
-    module: nn.Module, card: ModelCard, path: Path, *, size: int | None = None, limit: float = 1e-3
+    module: nn.Module, card: ModelCard, path: Path, *, size: int | None = None, limit: float = DIFFERENCE
 ) -> OnnxCheck:
     """Write a generator as a `.onnx` file of dynamic batch, height and width that carries its card.
 
@@ -61,26 +66,59 @@ def export_onnx(
         ModelFileError: The file differs from torch by more than `limit`, draws random numbers, or would be too large.
         OutputError: It cannot be written.
     """
-    form = _classifier_form(card) if card.recipe.generator.kind == "classifier" else _generator_form(card, size)
-    model = _to_onnx(module, form)
-    random = sorted({node.op_type for node in model.graph.node if node.op_type.startswith(RANDOM)})
+    graph, form = build_graph(module, card, path, size=size)
+    with atomic_path(path) as temporary:
+        write_graph(graph, card, temporary)
+        difference = compare(module, temporary, form)
+        refuse_difference(difference, limit, path)
+    return OnnxCheck(difference, form.shapes)
+
+
+def build_graph(
+    module: nn.Module, card: ModelCard, path: Path, *, size: int | None = None, side: int | None = None
+) -> tuple[onnx.ModelProto, GraphForm]:
+    """The graph of a network as float32, without a card, and what goes into it.
+
+    Args:
+        module: The network, on any device; it is left in the mode it was in.
+        card: Of the network.
+        path: What it is to be written to, for messages.
+        size: See `export_onnx`.
+        side: The one height and width that it is to take; default: any.
+
+    Raises:
+        ModelFileError: It draws random numbers, or would be too large.
+    """
+    form = _classifier_form(card) if card.recipe.generator.kind == "classifier" else _generator_form(card, size, side)
+    graph = _to_onnx(module, form)
+    random = sorted({node.op_type for node in graph.graph.node if node.op_type.startswith(RANDOM)})
     if random:
         raise ModelFileError(f"{path}: not written: the network draws random numbers in use ({', '.join(random)})")
-    if model.ByteSize() > MAX_BYTES:
+    if graph.ByteSize() > MAX_BYTES:
         raise ModelFileError(
-            f"{path}: not written: the network has {model.ByteSize():,} bytes and one .onnx file holds {MAX_BYTES:,}; "
+            f"{path}: not written: the network has {graph.ByteSize():,} bytes and one .onnx file holds {MAX_BYTES:,}; "
             "use .safetensors"
         )
-    onnx.helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
-    with atomic_path(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
-        difference = max(_difference(module, temporary, shapes, form.classes) for shapes in form.shapes)
-        if not difference <= limit:
-            raise ModelFileError(
-                f"{path}: not written: ONNX Runtime differs from torch by {difference:.3g}, more than {limit:.3g}; "
-                "use .safetensors"
-            )
-    return OnnxCheck(difference, form.shapes)
+    return graph, form
+
+
+def write_graph(graph: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Write a graph with its card and with what somebody without Tintype needs to use it."""
+    onnx.helper.set_model_props(graph, {METADATA_KEY: card_to_json(card), **usage_metadata(card)})
+    path.write_bytes(graph.SerializeToString())
+
+
+def refuse_difference(difference: float, limit: float, path: Path) -> None:
+    """Refuse a file that is too far from torch.
+
+    Raises:
+        ModelFileError: It is, or gives values that are not finite.
+    """
+    if not difference <= limit:
+        raise ModelFileError(
+            f"{path}: not written: ONNX Runtime differs from torch by {difference:.3g}, more than {limit:.3g}; "
+            "use .safetensors"
+        )
 
 
 def replace_card(path: Path, card: ModelCard) -> None:
@@ -89,14 +127,13 @@ def replace_card(path: Path, card: ModelCard) -> None:
     Raises:
         OutputError: it cannot be written.
     """
-    model = onnx.load(path)
-    onnx.helper.set_model_props(model, {METADATA_KEY: card_to_json(card)})
+    graph = onnx.load(path)
     with atomic_path(path) as temporary:
-        temporary.write_bytes(model.SerializeToString())
+        write_graph(graph, card, temporary)
 
 
 @dataclass(frozen=True, slots=True)
-class _Form:
+class GraphForm:
     """What goes into a graph and comes out of it.
 
     Attributes:
@@ -114,7 +151,7 @@ class _Form:
     classes: int = 1
 
 
-def _generator_form(card: ModelCard, size: int | None) -> _Form:
+def _generator_form(card: ModelCard, size: int | None, fixed: int | None) -> GraphForm:
     recipe, multiple = card.recipe, card.multiple_of
     channels = build_codec(recipe, card.direction).source_channels
     side = -(-(size or recipe.data.size // recipe.enlargement) // multiple) * multiple
@@ -130,7 +167,15 @@ def _generator_form(card: ModelCard, size: int | None) -> _Form:
         }
         return {name: known[name] for name in card.inputs}
 
-    return _Form(
+    if fixed is not None:
+        return GraphForm(
+            inputs={name: axes[name].replace("h w", "H W") for name in card.inputs},
+            outputs={"output": "n C H W"},
+            example=shapes(2, fixed, fixed),
+            shapes=(shapes(1, fixed, fixed), shapes(3, fixed, fixed)),
+            classes=getattr(recipe.generator, "classes", 0) or 1,
+        )
+    return GraphForm(
         inputs={name: axes[name] for name in card.inputs},
         outputs={"output": "n C out_h out_w" if "source" in card.inputs else "n C H W"},
         # Sides of which no level is 1 long: the exporter takes sizes of 0 and 1 for constants.
@@ -140,9 +185,9 @@ def _generator_form(card: ModelCard, size: int | None) -> _Form:
     )
 
 
-def _classifier_form(card: ModelCard) -> _Form:
+def _classifier_form(card: ModelCard) -> GraphForm:
     channels, side = build_codec(card.recipe).source_channels, card.recipe.data.size
-    return _Form(
+    return GraphForm(
         inputs={"source": "n C H W"},
         outputs={"features": "n K", "logits": "n CLASSES"},
         example={"source": (2, channels, side, side)},
@@ -150,7 +195,7 @@ def _classifier_form(card: ModelCard) -> _Form:
     )
 
 
-def _to_onnx(module: nn.Module, form: _Form) -> onnx.ModelProto:
+def _to_onnx(module: nn.Module, form: GraphForm) -> onnx.ModelProto:
     device = next(module.parameters()).device
     example = {
         name: torch.from_numpy(np.zeros(shape, INPUTS[name].dtype)).to(device) for name, shape in form.example.items()
@@ -186,6 +231,11 @@ def _to_onnx(module: nn.Module, form: _Form) -> onnx.ModelProto:
             if name.islower():
                 dimension.dim_param = name
     return model
+
+
+def compare(module: nn.Module, path: Path, form: GraphForm) -> float:
+    """Largest difference of a file from torch, in model space, on random inputs."""
+    return max(_difference(module, path, shapes, form.classes) for shapes in form.shapes)
 
 
 def _difference(module: nn.Module, path: Path, shapes: Shapes, classes: int) -> float:

@@ -69,10 +69,12 @@ def plan_side(network: Network, info: PictureInfo, settings: Sizing, tally: Tall
     card = network.card
     height, width, scale = _padded(info.height, card), _padded(info.width, card), network.codec.scale
     longest, smallest = max(height, width), smallest_side(card)
-    if settings.tile is not None:
-        if settings.tile < smallest:
-            raise UsageError(f"tiles of {settings.tile} px are too small for this model; give at least {smallest}")
-        side = min(longest, _padded(settings.tile, card))
+    if card.fixed_side is not None and settings.tile not in (None, card.fixed_side):
+        raise UsageError(f"tiles of {settings.tile} px: this model works in {card.fixed_side} px only; leave it out")
+    if (wanted := card.fixed_side or settings.tile) is not None:
+        if wanted < smallest and wanted < longest:
+            raise UsageError(f"tiles of {wanted} px are too small for this model; give at least {smallest}")
+        side = min(longest, _padded(wanted, card))
         if side < longest and card.tiling == "forbidden":
             raise UsageError("this model cannot work in tiles; leave their size out")
         return side
