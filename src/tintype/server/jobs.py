@@ -140,7 +140,8 @@ class WorkQueue:
             self._jobs.remove(job)
             self._places.discard(job.place)
             self._changed.notify_all()
-        job.future.set_exception(StoppedError())
+        if job.future.set_running_or_notify_cancel():
+            job.future.set_exception(StoppedError())
 
     def stop(self) -> None:
         """Begin nothing new; what was let in is done."""
@@ -191,6 +192,9 @@ class WorkQueue:
                 job = self._jobs.popleft()
                 self._in_work.add(job)
             job.begun_at = time.monotonic()
+            if not job.future.set_running_or_notify_cancel():
+                self._end(job)
+                continue
             try:
                 result = job.work(job)
             except BaseException as error:  # comes out where the result is asked for
