@@ -12,8 +12,16 @@ SOURCE = Path(tintype.__file__).parent
 
 LAYERS = (
     ("cli",),
-    ("cli_groups", "cli_translate"),
-    ("command_blind", "command_inspect", "command_line", "command_sample", "command_translate", "demo"),
+    ("cli_groups", "cli_serve", "cli_translate"),
+    (
+        "command_blind",
+        "command_inspect",
+        "command_line",
+        "command_sample",
+        "command_serve",
+        "command_translate",
+        "demo",
+    ),
     ("arguments", "blind", "blind_score"),
     ("sweep",),
     ("api",),

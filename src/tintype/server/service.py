@@ -24,7 +24,7 @@ from tintype.inference.options import TranslateOptions, check_options, describe
 from tintype.inference.plan import Format
 from tintype.inference.runtime import OnnxRuntime
 from tintype.inference.stream import at_most, own_format, translate_into
-from tintype.inference.translator import Translator
+from tintype.inference.translator import Translator, check_keep_colour
 from tintype.recipe.schema import Direction
 from tintype.server.jobs import Job, Place, WorkQueue
 from tintype.server.joining import JoiningRuntime
@@ -240,6 +240,9 @@ class Service:
         return Reading(limits=Limits(pixels=most, pixels_in_memory=whole, bytes=self.settings.max_bytes))
 
     def _options(self, asked: Asked, model: ServedModel) -> TranslateOptions:
+        if asked.seed is not None and not model.card.makes_many:
+            raise UsageError(f"seed {asked.seed}: this model makes one result of a picture; leave it out")
+        check_keep_colour(asked.keep_colour, model.translator.codec)
         options = TranslateOptions(
             reading=self.reading,
             strength=asked.strength,

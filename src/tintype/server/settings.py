@@ -29,16 +29,12 @@ class ServerSettings:
     """Of the body of a request."""
     max_pixels: int = 64_000_000
     """Of a picture and of its result."""
-    max_hints: int = 1000
-    """Hints of a request."""
     time_limit: float = 60.0
     """Seconds for the body of a request to arrive, and again for the work on it."""
     batch: int = 8
     """Runs of a network that may be joined to one."""
     batch_wait: float = 0.003
     """Seconds that a run waits for others to join it."""
-    studio: bool = True
-    """Offer the studio where Gradio is installed."""
 
     @property
     def worker_count(self) -> int:
