@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import final
 
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from tintype.server.problems import RefusedError
 
@@ -24,6 +24,7 @@ PICTURE_TYPES = (
 _FILES = frozenset({"picture"})
 _FIELD_BYTES = 2**18
 _MOST_FIELDS = 32
+_DISCARD_BYTES, _DISCARD_S = 2**24, 5.0
 
 
 @final
@@ -80,6 +81,17 @@ async def read_body(request: Request, most: int, seconds: float) -> Body:
     if not body.picture:
         raise RefusedError(422, "invalid", "the body holds no picture; send one as the body or as the file `picture`")
     return body
+
+
+async def discard_body(request: Request) -> None:
+    """Read some of what was sent before the connection is closed: else its client may miss the answer."""
+    count = 0
+    with suppress(TimeoutError, ClientDisconnect, RuntimeError):  # it was read already
+        async with asyncio.timeout(_DISCARD_S), aclosing(request.stream()) as stream:
+            async for chunk in stream:
+                count += len(chunk)
+                if count > _DISCARD_BYTES:
+                    return
 
 
 async def _limited(request: Request, most: int) -> AsyncGenerator[bytes, None]:

@@ -20,6 +20,7 @@ from tintype.server.settings import ServerSettings
 
 _LOOK_S = 0.05
 _QUIET_S = 0.3  # without a request in work, after which a stopping server ends
+_KEEP_ALIVE_S = 75  # longer than proxies keep theirs, so that it is they who close
 _SENDING_S = 30  # for answers that are on their way when all work is done
 
 
@@ -51,6 +52,7 @@ def serve(
                 proxy_headers=False,
                 lifespan="on",
                 ws="none",
+                timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=math.ceil(settings.time_limit) + _SENDING_S,
             )
         )

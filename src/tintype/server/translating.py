@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
 from tintype.server.answers import Provenance, Timings, TranslateAnswer, TranslateFields
-from tintype.server.bodies import check_body, read_body
+from tintype.server.bodies import check_body, discard_body, read_body
 from tintype.server.jobs import Job
 from tintype.server.logs import describe_defect, record_of
 from tintype.server.problems import RefusedError, problem_response, refusal
@@ -36,6 +36,8 @@ async def answer_request(request: Request, fields: TranslateFields, service: Ser
         refused = refusal(error)
         if refused.problem.status >= 500 and refused.problem.code == "internal":
             record.error = describe_defect(error)
+        if "Connection" in refused.headers:
+            await discard_body(request)
         return problem_response(refused)
     record.model, record.width, record.height = answer.model.name, answer.width, answer.height
     record.queue_ms = round(1000 * answer.queued_s, 1)
