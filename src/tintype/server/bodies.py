@@ -124,7 +124,7 @@ async def _read_form(request: Request, stream: AsyncGenerator[bytes, None], most
                     raise RefusedError(422, "invalid", f"the form has an unknown file; known: {', '.join(_FILES)}")
                 files[name] = await value.read()
             elif name in _FILES:
-                raise RefusedError(422, "invalid", f"`{name}` must be a file: give its part a filename")
+                raise RefusedError(422, "invalid", f"the form has `{name}` as text: give its part a filename")
             else:
                 fields[name] = value
     finally:

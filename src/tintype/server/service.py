@@ -256,6 +256,7 @@ class Service:
     def _translate(self, asked: Asked, model: ServedModel, options: TranslateOptions, job: Job[Answer]) -> Answer:
         start = time.monotonic()
         scale = model.translator.codec.scale
+        target = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOLED_BYTES))  # noqa: SIM115  its reader closes it
         try:
             picture = self.open(asked.picture)
             chosen = asked.picture_format or own_format(picture.info, asked.picture)
@@ -263,10 +264,10 @@ class Service:
                 picture = at_most(picture, asked.size, scale)
             self._check_pixels(scale * picture.info.width, scale * picture.info.height, " of its result")
             turns = Turns(large_for(model.translator), job.stop, self._turn)
-            turns.check()
-            target = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOLED_BYTES))  # noqa: SIM115  its reader closes it
             done = translate_into(target, picture, model.translator, options, chosen, turns, start)
+            turns.check()  # nobody would close the result
         except Exception as error:
+            target.close()
             if is_out_of_memory(error) and not isinstance(error, OutOfMemoryError):
                 raise OutOfMemoryError("the picture needs more memory than there is; reduce it first") from error
             raise

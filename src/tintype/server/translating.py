@@ -100,9 +100,9 @@ async def _disconnected(request: Request) -> None:
 
 
 def _taken(answer: asyncio.Future[Answer]) -> None:
-    """Look at what nobody waits for, so that nothing complains that nobody did."""
-    if not answer.cancelled():
-        answer.exception()
+    """Close what nobody waits for."""
+    if not answer.cancelled() and answer.exception() is None:
+        answer.result().picture.close()
 
 
 def merged(fields: TranslateFields, form: dict[str, str]) -> TranslateFields:
