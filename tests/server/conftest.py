@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from tests.conftest import make_picture
-from tests.inference.conftest import write_model, write_noisy_model
+from tests.inference.conftest import write_hinted_model, write_model, write_noisy_model
 
 from tintype.image.file import write_image
 from tintype.server.app import create_app
@@ -26,6 +26,7 @@ def models(tmp_path_factory):
         "plain": write_model(folder / "plain.onnx"),
         "noisy": write_noisy_model(folder / "noisy.onnx"),
         "other": write_model(folder / "other.onnx", "rgb"),
+        "hinted": write_hinted_model(folder / "hinted.onnx"),
     }
 
 

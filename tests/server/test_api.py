@@ -91,9 +91,55 @@ def test_a_seed_gives_the_same_result_each_time_and_another_seed_another_one(cli
     assert ask(1) == ask(1) != ask(2)
 
 
+def hints_at(*places):
+    return json.dumps([{"x": x, "y": y, "colour": colour} for x, y, colour in places])
+
+
+@pytest.mark.parametrize("size", [None, 50])
+def test_hints_colour_the_picture_where_they_are_whatever_size_it_comes_back_in(client, encoded, size):
+    data = encoded(pixels=np.full((80, 100, 1), 0.5, np.float32))
+    fields = {"model": "hinted", "hints": hints_at((25, 40, "#c02020"), (75, 40, "#2020c0"))}
+    if size is not None:
+        fields["size"] = str(size)
+    answer = client.post("/v1/translate", files={"picture": data}, data=fields)
+    assert answer.status_code == 200, answer.text
+    pixels = read_image(answer.content).pixels
+    height, width = pixels.shape[:2]
+    left, right = pixels[height // 2, width // 4], pixels[height // 2, width * 3 // 4]
+    assert left[0] > left[2] + 0.05 and right[2] > right[0] + 0.05
+    assert "hints=2" in answer.headers["x-tintype-provenance"]
+
+
+@pytest.mark.parametrize(
+    ("model", "hints", "said"),
+    [
+        ("hinted", "no json", "hints"),
+        ("hinted", '[{"x": 1, "y": 1}]', "colour"),
+        ("hinted", hints_at((500, 1, "#123456")), "lies outside"),
+        ("plain", hints_at((1, 1, "#123456")), "hints"),
+    ],
+)
+def test_hints_that_make_no_sense_are_refused(client, encoded, model, hints, said):
+    answer = client.post("/v1/translate", params={"model": model, "hints": hints}, content=encoded(1), headers=PNG)
+    assert answer.status_code == 422
+    assert said in answer.json()["detail"]
+
+
+def test_a_reference_gives_its_colours(client, encoded):
+    data = encoded(1)
+    reference = np.random.default_rng(0).uniform(0, 0.5, (40, 40, 3)).astype(np.float32)
+    reference[..., 0] += 0.5
+    answer = client.post("/v1/translate", files={"picture": data, "reference": encoded(pixels=reference)})
+    assert answer.status_code == 200, answer.text
+    assert answer.content != client.post("/v1/translate", files={"picture": data}).content
+    assert "reference=picture" in answer.headers["x-tintype-provenance"]
+    grey = client.post("/v1/translate", files={"picture": data, "reference": data})
+    assert grey.status_code == 422 and "no colour to take" in grey.json()["detail"]
+
+
 def test_models_are_listed_with_what_they_take(client):
     listed = {model["name"]: model for model in client.get("/v1/models").json()["models"]}
-    assert list(listed) == ["plain", "noisy", "other"]
+    assert list(listed) == ["plain", "noisy", "other", "hinted"]
     assert listed["plain"]["predicts_colour"] and not listed["plain"]["makes_many"]
     assert listed["noisy"]["makes_many"] and listed["noisy"]["inputs"] == ["source", "noise"]
     assert not listed["other"]["predicts_colour"]
@@ -129,7 +175,7 @@ def test_the_page_of_the_description_loads_nothing_from_elsewhere(client):
         ("strength=strong", "strength: Input should be a valid number"),
         ("strength=nan", "strength"),
         ("strenght=1", "strenght: there is no such field"),
-        ("model=nobody", "model nobody: there is none of that name; choose plain or noisy or other"),
+        ("model=nobody", "model nobody: there is none of that name; choose plain, noisy, other or hinted"),
         ("direction=ba", "direction ba: this model goes ab only"),
         ("seed=3", "seed 3: this model makes one result"),
         ("size=0", "size"),
@@ -197,7 +243,7 @@ def test_a_result_that_its_format_cannot_hold_is_the_fault_of_the_request(client
     assert answer.json()["detail"].startswith("result: cannot be written")
 
 
-def test_a_defect_is_a_500_that_tells_nothing_and_a_log_line_that_tells_where(make_client, encoded, monkeypatch, caplog):
+def test_a_defect_is_a_500_without_details_and_a_log_line_with_its_place(make_client, encoded, monkeypatch, caplog):
     def broken(*_):
         raise ZeroDivisionError("secret")
 

@@ -71,6 +71,13 @@ class TranslateFields(BaseModel):
         None, description="Of a model that makes many results of one picture."
     )
     keep_colour: bool = Field(False, description="Leave a picture that has colour already as it is.")
+    hints: Annotated[str | None, Field(max_length=10**6)] = Field(
+        None,
+        description="Colours at points, for models with the input `hints`: a JSON list of at most 1000 like "
+        '{"x": 120, "y": 80, "colour": "#3366cc"}, in pixels of the picture as it is shown, from its top left corner.',
+        json_schema_extra={"contentMediaType": "application/json"},
+        examples=['[{"x": 12, "y": 8, "colour": "#3366cc"}]'],
+    )
     answer: Literal["picture", "json"] | None = Field(
         None, description="What to answer with; default: what `Accept` prefers, or else the picture."
     )

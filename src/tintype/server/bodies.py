@@ -21,8 +21,8 @@ PICTURE_TYPES = (
 )
 """Types of bodies that are named in the description; every image/* is taken, and read by its content alone."""
 
-_FILES = frozenset({"picture"})
-_FIELD_BYTES = 2**18
+_FILES = frozenset({"picture", "reference"})
+_FIELD_BYTES = 2**20
 _MOST_FIELDS = 32
 _DISCARD_BYTES, _DISCARD_S = 2**24, 5.0
 
@@ -33,8 +33,9 @@ class Body:
     """What came in."""
 
     picture: bytes
+    reference: bytes | None = None
+    """Of a form, as the fields are."""
     fields: dict[str, str] = field(default_factory=dict)
-    """Of a form."""
 
 
 def check_body(request: Request, most: int) -> int:
@@ -121,7 +122,7 @@ async def _read_form(request: Request, stream: AsyncGenerator[bytes, None], most
                 raise RefusedError(422, "invalid", "the form has a field twice; give each one once")
             if isinstance(value, UploadFile):
                 if name not in _FILES:
-                    raise RefusedError(422, "invalid", f"the form has an unknown file; known: {', '.join(_FILES)}")
+                    raise RefusedError(422, "invalid", "the form has an unknown file; give `picture` and `reference`")
                 files[name] = await value.read()
             elif name in _FILES:
                 raise RefusedError(422, "invalid", f"the form has `{name}` as text: give its part a filename")
@@ -129,7 +130,7 @@ async def _read_form(request: Request, stream: AsyncGenerator[bytes, None], most
                 fields[name] = value
     finally:
         await form.close()
-    return Body(files.get("picture", b""), fields)
+    return Body(files.get("picture", b""), files.get("reference") or None, fields)
 
 
 def _media_type(request: Request) -> str:

@@ -68,7 +68,11 @@ _TRANSLATED = {
 
 def _form() -> dict[str, Any]:
     fields = TranslateFields.model_json_schema()["properties"]
-    properties = {"picture": {**_FILE, "description": "The picture, as a file."}, **fields}
+    files = {
+        "picture": {**_FILE, "description": "The picture, as a file."},
+        "reference": {**_FILE, "description": "Another picture, whose colours are to be used; for colourisers."},
+    }
+    properties = {**files, **fields}
     return {"type": "object", "required": ["picture"], "properties": properties, "additionalProperties": False}
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast, final
@@ -14,17 +14,19 @@ from typing import BinaryIO, TypeVar, cast, final
 from tintype.allocation import keep_freed_memory
 from tintype.errors import LimitError, OutOfMemoryError, UsageError
 from tintype.image.file import open_picture
-from tintype.image.picture import Limits, OpenPicture, Reading
+from tintype.image.picture import Limits, OpenPicture, PictureInfo, Reading
 from tintype.image.provenance import Provenance
 from tintype.inference.batch import core_count, large_for
+from tintype.inference.hints import Hint, check_hints
 from tintype.inference.memory import is_out_of_memory
 from tintype.inference.modelfile import ModelCard, find_model
 from tintype.inference.one import Turns
 from tintype.inference.options import TranslateOptions, check_options, describe
+from tintype.inference.palette import palette_of
 from tintype.inference.plan import Format
 from tintype.inference.runtime import OnnxRuntime
 from tintype.inference.stream import at_most, own_format, translate_into
-from tintype.inference.translator import Translator, check_keep_colour
+from tintype.inference.translator import Translator, check_keep_colour, check_strength
 from tintype.recipe.schema import Direction
 from tintype.server.jobs import Job, Place, WorkQueue
 from tintype.server.joining import JoiningRuntime
@@ -66,6 +68,10 @@ class Asked:
     """Of a model with noise."""
     keep_colour: bool = False
     """Leave a picture that has colour already as it is."""
+    hints: tuple[Hint, ...] = ()
+    """Colours at points of the picture, in its own pixels whatever `size` is."""
+    reference: bytes | None = None
+    """The content of another picture file, whose colours are to be used."""
 
 
 @final
@@ -182,7 +188,7 @@ class Service:
         """
         directions = next(iter(self.models.values())) if name is None else self.models.get(name)
         if directions is None:
-            raise UsageError(f"model {name}: there is none of that name; choose {' or '.join(self.models)}")
+            raise UsageError(f"model {name}: there is none of that name; choose {_or(self.models)}")
         if direction is None:
             return next(iter(directions.values()))
         if direction not in directions:
@@ -201,11 +207,13 @@ class Service:
             StoppingError: The server is stopping; not with one that was taken before.
             UsageError: What is asked does not fit the model. The place is not given back.
 
-        The future raises what `translate` raises, and `StoppedError` where the job was cancelled.
+        The future raises `TintypeError` where the picture cannot be translated, and `StoppedError` where the job was
+        cancelled.
         """
         model = self.model(asked.model, asked.direction)
-        options = self._options(asked, model)
-        return self.run(lambda job: self._translate(asked, model, options, job), len(asked.picture), place)
+        _check(asked, model)
+        size = len(asked.picture) + len(asked.reference or b"")
+        return self.run(lambda job: self._translate(asked, model, job), size, place)
 
     def run(self, work: Callable[[Job[Made]], Made], size: int, place: Place | None = None) -> Job[Made]:
         """Let any other work wait for its turn in the same queue; it should look at `job.stop` now and then.
@@ -239,30 +247,35 @@ class Service:
         whole = min(most, Limits().pixels_in_memory)
         return Reading(limits=Limits(pixels=most, pixels_in_memory=whole, bytes=self.settings.max_bytes))
 
-    def _options(self, asked: Asked, model: ServedModel) -> TranslateOptions:
-        if asked.seed is not None and not model.card.makes_many:
-            raise UsageError(f"seed {asked.seed}: this model makes one result of a picture; leave it out")
-        check_keep_colour(asked.keep_colour, model.translator.codec)
+    def _options(
+        self, asked: Asked, model: ServedModel, shown: PictureInfo, worked_on: PictureInfo
+    ) -> TranslateOptions:
+        """How a picture is translated that may have been reduced first."""
+        across, down = worked_on.width / shown.width, worked_on.height / shown.height
         options = TranslateOptions(
             reading=self.reading,
             strength=asked.strength,
             keep_colour=asked.keep_colour,
             seed=asked.seed,
+            hints=tuple(dataclasses.replace(hint, x=hint.x * across, y=hint.y * down) for hint in asked.hints),
+            reference=None if asked.reference is None else palette_of(self.open(asked.reference)),
             time_limit=self.settings.time_limit,
         )
         check_options(options, model.card)
         return dataclasses.replace(options, provenance=describe(options, model.card, model.path))
 
-    def _translate(self, asked: Asked, model: ServedModel, options: TranslateOptions, job: Job[Answer]) -> Answer:
+    def _translate(self, asked: Asked, model: ServedModel, job: Job[Answer]) -> Answer:
         start = time.monotonic()
         scale = model.translator.codec.scale
         target = cast(BinaryIO, tempfile.SpooledTemporaryFile(SPOOLED_BYTES))  # noqa: SIM115  its reader closes it
         try:
             picture = self.open(asked.picture)
             chosen = asked.picture_format or own_format(picture.info, asked.picture)
+            shown = picture.info
             if asked.size is not None:
                 picture = at_most(picture, asked.size, scale)
             self._check_pixels(scale * picture.info.width, scale * picture.info.height, " of its result")
+            options = self._options(asked, model, shown, picture.info)
             turns = Turns(large_for(model.translator), job.stop, self._turn)
             done = translate_into(target, picture, model.translator, options, chosen, turns, start)
             turns.check()  # nobody would close the result
@@ -292,3 +305,22 @@ class Service:
         most = self.settings.max_pixels
         if width * height > most:
             raise LimitError(f"picture: {width} x {height} pixels{of_what}, more than the {most:,} that are allowed")
+
+
+def _check(asked: Asked, model: ServedModel) -> None:
+    """Refuse what means nothing for a model before anything waits for it.
+
+    Raises:
+        UsageError: It would be without effect.
+    """
+    codec = model.translator.codec
+    if asked.seed is not None and not model.card.makes_many:
+        raise UsageError(f"seed {asked.seed}: this model makes one result of a picture; leave it out")
+    check_strength(asked.strength, codec)
+    check_keep_colour(asked.keep_colour, codec)
+    check_hints(asked.hints, model.card)
+
+
+def _or(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}" if others else last

@@ -13,6 +13,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.requests import ClientDisconnect
 
+from tintype.errors import InputError, UsageError
+from tintype.inference.hints import Hint, hints_from_json
 from tintype.server.answers import Provenance, Timings, TranslateAnswer, TranslateFields
 from tintype.server.bodies import check_body, discard_body, read_body
 from tintype.server.jobs import Job
@@ -63,6 +65,8 @@ async def _translated(request: Request, fields: TranslateFields, service: Servic
                 strength=fields.strength,
                 seed=fields.seed,
                 keep_colour=fields.keep_colour,
+                hints=_hints(fields.hints),
+                reference=body.reference,
             ),
             place,
         )
@@ -71,6 +75,18 @@ async def _translated(request: Request, fields: TranslateFields, service: Servic
         raise
     del body  # the job has it, and gives it back sooner
     return await _unless_gone(request, job), fields
+
+
+def _hints(text: str | None) -> tuple[Hint, ...]:
+    """The hints of a field.
+
+    Raises:
+        UsageError: It holds something else.
+    """
+    try:
+        return () if text is None else hints_from_json(text)
+    except InputError as error:
+        raise UsageError(str(error)) from None
 
 
 async def _unless_gone(request: Request, job: Job[Answer]) -> Answer:
