@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast, final
 
-from tintype.allocation import keep_freed_memory
 from tintype.errors import LimitError, OutOfMemoryError, UsageError
 from tintype.image.file import open_picture
 from tintype.image.picture import Limits, OpenPicture, PictureInfo, Reading
@@ -150,7 +149,6 @@ class Service:
     ) -> None:
         if not models:
             raise UsageError("no model to serve; give one")
-        keep_freed_memory()
         self.settings = settings
         self.queue = WorkQueue(settings.worker_count, settings.queue, settings.held_bytes)
         self._turn = threading.Lock()
