@@ -60,7 +60,7 @@ LIGHT = (
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
-        for package in ("image", "metrics", "recipe")
+        for package in ("image", "metrics", "recipe", "server")
         for file in sorted((SOURCE / package).glob("*.py"))
         if file.stem not in ("__init__", *ON_TORCH)
     ),
