@@ -83,6 +83,17 @@ class TranslateFields(BaseModel):
     )
 
 
+class TranslateQuery(TranslateFields):
+    """The same in the query, which has less room; a form takes longer lists of hints."""
+
+    hints: Annotated[str | None, Field(max_length=10_000)] = Field(
+        None,
+        description=f"{TranslateFields.model_fields['hints'].description} Give many as a field of a form.",
+        json_schema_extra={"contentMediaType": "application/json"},
+        examples=['[{"x": 12, "y": 8, "colour": "#3366cc"}]'],
+    )
+
+
 class Provenance(BaseModel):
     """How a result was made; the same is written into its file."""
 

@@ -12,7 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from tintype import __version__
-from tintype.server.answers import Health, ModelList, TranslateAnswer, TranslateFields
+from tintype.server.answers import Health, ModelList, TranslateAnswer, TranslateQuery
 from tintype.server.auth import Gate
 from tintype.server.description import HEALTH, METRICS, MODELS, READY, TRANSLATE, describe_app
 from tintype.server.logs import Watching
@@ -73,7 +73,7 @@ def create_app(models: Mapping[str, Path], settings: ServerSettings) -> FastAPI:
 
 def _add_routes(app: FastAPI, service: Service, metrics: Metrics) -> None:
     @app.post("/v1/translate", response_model=TranslateAnswer, **TRANSLATE)
-    async def translate(request: Request, fields: Annotated[TranslateFields, Query()]) -> Response:
+    async def translate(request: Request, fields: Annotated[TranslateQuery, Query()]) -> Response:
         """Translate one picture.
 
         The picture is the body, or the file `picture` of a form. Everything else may be given in the query or as

@@ -34,6 +34,8 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     for status in statuses:
         content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
         described[status] = {"description": _SAID[status], "content": content}
+    if 400 in described:
+        described[400]["content"]["text/plain"] = {"schema": {"type": "string"}}  # before it reaches the app
     if 401 in described:
         described[401]["headers"] = {"WWW-Authenticate": _header("How to give the token.")}
     if 429 in described:

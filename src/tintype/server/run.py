@@ -18,6 +18,7 @@ from tintype.server.jobs import WorkQueue
 from tintype.server.logs import log_to_stderr
 from tintype.server.settings import ServerSettings
 
+_HEAD_BYTES = 2**18  # of the first line and the headers of a request
 _LOOK_S = 0.05
 _QUIET_S = 0.3  # without a request in work, after which a stopping server ends
 _KEEP_ALIVE_S = 75  # longer than proxies keep theirs, so that it is they who close
@@ -52,6 +53,7 @@ def serve(
                 proxy_headers=False,
                 lifespan="on",
                 ws="none",
+                h11_max_incomplete_event_size=_HEAD_BYTES,
                 timeout_keep_alive=_KEEP_ALIVE_S,
                 timeout_graceful_shutdown=math.ceil(settings.time_limit) + _SENDING_S,
             )
