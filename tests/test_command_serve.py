@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 from tests.inference.conftest import write_model
@@ -40,9 +41,16 @@ def test_two_models_of_one_name_are_refused(folder):
         models_by_name([str(run), str(run / "model.onnx")])
 
 
-def test_a_model_is_needed(tmp_path):
-    with pytest.raises(UsageError, match="--model: give at least one"):
-        models_by_name([])
+def test_without_a_model_it_is_those_that_come_with_tintype(folder, monkeypatch):
+    monkeypatch.setattr("tintype.inference.bundled.FOLDER", folder)
+    for name in ("photos", "hubble"):
+        write_model(folder / f"{name}.onnx")
+    models = models_by_name([])
+    assert models == {"photos": Path("bundled:photos"), "hubble": Path("bundled:hubble")}
+    assert models_by_name(["space=bundled:hubble"]) == {"space": Path("bundled:hubble")}
+
+
+def test_a_model_must_be_there(tmp_path):
     with pytest.raises(ModelFileError, match="no such file"):
         models_by_name([f"x={tmp_path / 'nothing'}"])
 

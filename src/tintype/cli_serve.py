@@ -14,7 +14,7 @@ def serve(
             "--model",
             "-m",
             metavar="[NAME=]MODEL",
-            help="A run folder or model file, and what requests call it; repeatable, the first is the default.",
+            help="What to serve, and what requests call it; repeatable; default: all that come with Tintype.",
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Address to listen at; one that others reach needs a token.")] = "127.0.0.1",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tintype.arguments import byte_count
 from tintype.errors import MissingExtraError, UsageError
+from tintype.inference.bundled import BUNDLED, WORD
 from tintype.inference.modelfile import find_model
 from tintype.server.settings import ServerSettings
 
@@ -71,14 +72,14 @@ def run_server(
 def models_by_name(given: Sequence[str]) -> dict[str, Path]:
     """Models by what requests call them: the NAME of NAME=MODEL, or else the name of the run folder or file.
 
+    Where none is given, they are those that come with Tintype.
+
     Raises:
         ModelFileError: A model is not there.
-        UsageError: There is none, or two have the same name.
+        UsageError: Two have the same name.
     """
-    if not given:
-        raise UsageError("--model: give at least one model, a run folder or a model file")
     models: dict[str, Path] = {}
-    for one in given:
+    for one in given or [f"{WORD}:{name}" for name in BUNDLED]:
         name, equals, path = one.partition("=")
         if not equals or Path(one).exists():
             name, path = "", one
