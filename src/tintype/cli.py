@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from tintype.cli_groups import JsonFlag, data_app, recipe_app
+from tintype.cli_serve import serve
 from tintype.cli_translate import Direction, Model, colorize, translate
 from tintype.errors import MissingExtraError, TintypeError
 
@@ -113,6 +114,7 @@ app.command()(translate)
 app.command()(colorize)
 for spelling in ("colourise", "colourize", "colorise"):
     app.command(spelling, hidden=True)(colorize)
+app.command()(serve)
 
 
 @app.command()

@@ -6,6 +6,7 @@
     │   └── MissingExtraError         2   the command needs `tintype[train]` or another extra
     ├── InputError                    1   something that was read
     │   ├── ImageError                1   one picture: missing, damaged, not a picture
+    │   │   └── LimitError            1   one picture: beyond a limit of size or time
     │   ├── DataError                 1   a set of pictures: empty, unpaired, changed under a run
     │   └── ModelFileError            1   a model file: missing, damaged, made by something else
     ├── OutputError                   1   something that could not be written: no right, no space
@@ -47,6 +48,10 @@ class InputError(TintypeError):
 
 class ImageError(InputError):
     """One picture cannot be read."""
+
+
+class LimitError(ImageError):
+    """One picture is larger, or takes longer, than is allowed."""
 
 
 class DataError(InputError):

@@ -46,6 +46,10 @@ COMMANDS = {
         *("--exposure", "--strength", "--seed", "--score", "--json", "--csv"),
     ],
     "sample": ["PICTURE", "--model", "-m", "-n", "--count", "--out", "--seed", "--label"],
+    "serve": [
+        *("--model", "-m", "--host", "--port", "--token", "--workers", "--queue", "--max-bytes", "--max-pixels"),
+        "--time-limit",
+    ],
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out", "--direction", "--int8", "--fp16", "--size", "--calibrate", "--limit"],
     "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],

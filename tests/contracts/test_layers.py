@@ -12,13 +12,14 @@ SOURCE = Path(tintype.__file__).parent
 
 LAYERS = (
     ("cli",),
-    ("cli_groups", "cli_translate"),
+    ("cli_groups", "cli_serve", "cli_translate"),
     (
         "command_blind",
         "command_export",
         "command_inspect",
         "command_line",
         "command_sample",
+        "command_serve",
         "command_translate",
         "demo",
     ),

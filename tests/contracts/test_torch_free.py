@@ -33,7 +33,9 @@ LIGHT = (
     "tintype.command_blind",
     "tintype.command_inspect",
     "tintype.command_line",
+    "tintype.cli_serve",
     "tintype.command_sample",
+    "tintype.command_serve",
     "tintype.command_translate",
     "tintype.console",
     "tintype.data.arrays",
@@ -58,7 +60,7 @@ LIGHT = (
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "usage", "worker")),
     *(
         f"tintype.{package}.{file.stem}"
-        for package in ("image", "metrics", "recipe")
+        for package in ("image", "metrics", "recipe", "server")
         for file in sorted((SOURCE / package).glob("*.py"))
         if file.stem not in ("__init__", *ON_TORCH)
     ),

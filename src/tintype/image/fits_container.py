@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, BinaryIO, final
 
 import numpy as np
 
-from tintype.errors import ImageError, TintypeError
+from tintype.errors import ImageError, LimitError, TintypeError
 from tintype.image.fits_tiles import unpack_planes
 from tintype.image.picture import Limits
 
@@ -90,7 +90,7 @@ def open_plain(source: Path | str | bytes, label: str, limits: Limits) -> Binary
             with file:
                 file = _unpack(packed, size, label, limits)
         elif size > limits.bytes:
-            raise ImageError(f"{label}: {size:,} bytes, more than the {limits.bytes:,} that are allowed")
+            raise LimitError(f"{label}: {size:,} bytes, more than the {limits.bytes:,} that are allowed")
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ImageError(f"{label}: not a FITS file; needed is one that begins with SIMPLE")
         file.seek(0)
@@ -121,7 +121,7 @@ def _unpack(packed: gzip.GzipFile | bz2.BZ2File, packed_size: int, label: str, l
         with tempfile.TemporaryFile() as file:
             while chunk := packed.read(_CHUNK):
                 if file.tell() + len(chunk) > allowed:
-                    raise ImageError(f"{label}: unpacks to more than the {allowed:,} bytes that are allowed")
+                    raise LimitError(f"{label}: unpacks to more than the {allowed:,} bytes that are allowed")
                 file.write(chunk)
             return _reopened(file)
     except (OSError, EOFError, ValueError, zlib.error) as error:
@@ -173,7 +173,7 @@ def list_pictures(file: BinaryIO, label: str, limits: Limits) -> tuple[list[Pict
     found: list[PictureHdu] = []
     for number in count():
         if number >= limits.frames:
-            raise ImageError(f"{label}: more than the {limits.frames:,} HDUs that are allowed")
+            raise LimitError(f"{label}: more than the {limits.frames:,} HDUs that are allowed")
         try:
             if number:
                 place = hdus[number - 1].fileinfo()
@@ -302,7 +302,7 @@ def open_planes(
     """
     height, width = picture.shape[-2:]
     if height * width > limits.pixels or max(height, width) > _SIDE:
-        raise ImageError(
+        raise LimitError(
             f"{label}: {width} x {height} pixels; allowed are {limits.pixels:,}, and {_SIDE:,} a side; "
             "reduce or cut it first"
         )
@@ -337,7 +337,7 @@ def _unpack_tiles(picture: PictureHdu, plane: Plane, numbers: range, limits: Lim
         plane, dtype=np.dtype(">f4") if plane.dtype.itemsize < 4 or plane.dtype == ">f4" else np.dtype(">f8")
     )
     if len(numbers) * plane.bytes > limits.bytes:
-        raise ImageError(f"{plane.label}: unpacks to more than the {limits.bytes:,} bytes that are allowed")
+        raise LimitError(f"{plane.label}: unpacks to more than the {limits.bytes:,} bytes that are allowed")
     with tempfile.TemporaryFile() as unpacked, tempfile.TemporaryFile() as copy:
         source = plane.file
         if isinstance(source, io.BytesIO):  # the process that unpacks needs a file of the operating system

@@ -14,7 +14,7 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 import pyvips
 
-from tintype.errors import ImageError
+from tintype.errors import ImageError, LimitError
 from tintype.image.netpbm import is_netpbm, read_netpbm
 from tintype.image.picture import Limits
 from tintype.image.source import Source, label, open_binary, printable
@@ -88,6 +88,8 @@ def load_foreign(source: Source, limits: Limits, reason: str = "not in a known f
             raise ImageError(f"{name}: {file_format.upper()} needs {error}; {_INSTALL}") from error
         except MemoryError:
             raise
+        except LimitError as error:
+            raise LimitError(f"{name}: {error}") from None
         except Exception as error:  # what plugins raise on damaged files is of every kind
             said = printable(str(error).strip() or type(error).__name__)[:200]
             raise ImageError(f"{name}: not a readable picture ({said})") from error
@@ -109,7 +111,7 @@ def _sniff(head: bytes, source: Source) -> str | None:
 
 def _check(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.pixels_in_memory:
-        raise ValueError(f"{width} x {height} pixels, more than the {limits.pixels_in_memory:,} that are allowed")
+        raise LimitError(f"{width} x {height} pixels, more than the {limits.pixels_in_memory:,} that are allowed")
 
 
 def _read_heif(stream: IO[bytes], limits: Limits) -> _Decoded:

@@ -11,6 +11,8 @@ from typing import IO
 
 import numpy as np
 
+from tintype.errors import LimitError
+
 _TOKEN = re.compile(rb"(?:\s|#[^\n\r]*[\n\r])*(\S{1,32})(?=\s)")
 _LONGEST_HEADER = 16384
 _MOST_WORDS = 2**24  # samples written as text take fifty times their memory while they are read
@@ -33,7 +35,8 @@ def read_netpbm(stream: IO[bytes], most_pixels: int) -> np.ndarray:
         `h w c` with c = 1 or 3, of uint8 up to 255 levels, of uint16 above, or of float32; integers at full scale.
 
     Raises:
-        ValueError: The file is damaged, cut short or too large; the message is a reason for the user.
+        LimitError: It has more pixels; the message, as those below, is a reason for the user.
+        ValueError: The file is damaged or cut short.
     """
     stream.seek(0)
     head = stream.read(_LONGEST_HEADER)
@@ -48,7 +51,7 @@ def read_netpbm(stream: IO[bytes], most_pixels: int) -> np.ndarray:
     if width < 1 or height < 1:
         raise ValueError(f"its size is {width} x {height}")
     if width * height > most_pixels:
-        raise ValueError(f"{width} x {height} pixels, more than the {most_pixels:,} that are allowed")
+        raise LimitError(f"{width} x {height} pixels, more than the {most_pixels:,} that are allowed")
     channels = _CHANNELS[kind]
     stream.seek(start)
     if kind in (b"Pf", b"PF"):

@@ -11,7 +11,7 @@ from typing import IO, Literal, Protocol, TypeVar, final
 
 import pyvips
 
-from tintype.errors import ImageError
+from tintype.errors import ImageError, LimitError
 from tintype.image import tiff, tiff_tags
 from tintype.image.exif import from_tiff
 from tintype.image.foreign import load_foreign
@@ -200,7 +200,7 @@ def _at_page(opener: _Libvips, image: pyvips.Image, page: int, limits: Limits) -
 def _check_page(page: int, pages: int, reading: Reading, name: str, readable: int | None = None) -> None:
     """Refuse too many pages, and a page beyond them or beyond those that can be read."""
     if pages > reading.limits.frames:
-        raise ImageError(f"{name}: {pages:,} pages or frames, more than the {reading.limits.frames:,} that are allowed")
+        raise LimitError(f"{name}: {pages:,} pages or frames, more than the {reading.limits.frames:,} that are allowed")
     if not 0 <= page < pages:
         count = "1 page" if pages == 1 else f"{pages} pages"
         raise ImageError(f"{name}: has {count}; page {page + 1}, counted from 1, is not among them")
@@ -221,10 +221,10 @@ def _page_notes(page: int, pages: int, kind: str) -> tuple[str, ...]:
 def _check_size(image: pyvips.Image, loader: str, limits: Limits, name: str) -> None:
     size = f"{name}: {image.width} x {image.height} pixels, more than the"
     if image.width * image.height > limits.pixels:
-        raise ImageError(f"{size} {limits.pixels:,} that are allowed; reduce or cut it first")
+        raise LimitError(f"{size} {limits.pixels:,} that are allowed; reduce or cut it first")
     whole = loader in _WHOLE or _field(image, "interlaced", 0)
     if whole and image.width * image.height > limits.pixels_in_memory:
-        raise ImageError(
+        raise LimitError(
             f"{size} {limits.pixels_in_memory:,} that are allowed where a picture can only be decoded as a whole; "
             "convert it to TIFF first"
         )

@@ -17,7 +17,7 @@ from typing import IO
 
 import pyvips
 
-from tintype.errors import ImageError
+from tintype.errors import ImageError, LimitError
 from tintype.image.picture import Limits
 
 Source = Path | str | bytes
@@ -58,7 +58,8 @@ def open_binary(source: Source, limits: Limits) -> IO[bytes]:
 
     Raises:
         OSError: The file is missing, may not be read, or is a folder.
-        ImageError: It is no regular file, is larger than the limits allow, or its name holds a null character.
+        LimitError: It is larger than the limits allow.
+        ImageError: It is no regular file, or its name holds a null character.
     """
     if isinstance(source, bytes):
         size = len(source)
@@ -72,7 +73,7 @@ def open_binary(source: Source, limits: Limits) -> IO[bytes]:
         size = os.fstat(stream.fileno()).st_size
     if size > limits.bytes:
         stream.close()
-        raise ImageError(f"{label(source)}: {size:,} bytes, more than the {limits.bytes:,} that are allowed")
+        raise LimitError(f"{label(source)}: {size:,} bytes, more than the {limits.bytes:,} that are allowed")
     return stream
 
 

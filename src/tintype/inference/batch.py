@@ -95,8 +95,13 @@ def run_batch(
 
 
 def turns_for(translator: Translator) -> Turns:
-    """Which pictures are large depends on whether the network sees them in full size."""
-    return Turns(LARGE if translator.codec.predicts_chroma else LARGE_FOR_NETWORK)
+    """The turns of files that one model translates."""
+    return Turns(large_for(translator))
+
+
+def large_for(translator: Translator) -> int:
+    """Pixels above which a picture is large; that depends on whether the network sees it in full size."""
+    return LARGE if translator.codec.predicts_chroma else LARGE_FOR_NETWORK
 
 
 def carry_out(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, final
 
 from tintype.atomic import make_folder
-from tintype.errors import ImageError, TintypeError
+from tintype.errors import LimitError, TintypeError
 from tintype.image.file import open_picture, write_image, write_picture
 from tintype.image.picture import OpenPicture, PictureInfo, Reading, Strip
 from tintype.inference.options import TranslateOptions
@@ -57,11 +57,19 @@ class StoppedError(Exception):
 
 @final
 class Turns:
-    """What the files that are in work at one time share: the word to stop, and the turn of large pictures."""
+    """What the files that are in work at one time share: the word to stop, and the turn of large pictures.
 
-    def __init__(self, large: int = LARGE) -> None:
-        self.stop = threading.Event()
-        self._large, self._turn = large, threading.Lock()
+    Args:
+        large: Pixels above which a picture is large.
+        stop: The word to stop, where it is for fewer than share the turn; default: a new one.
+        turn: The turn of large pictures; default: a new one.
+    """
+
+    def __init__(
+        self, large: int = LARGE, stop: threading.Event | None = None, turn: threading.Lock | None = None
+    ) -> None:
+        self.stop = stop or threading.Event()
+        self._large, self._turn = large, turn or threading.Lock()
 
     @contextmanager
     def of(self, pixels: int) -> Iterator[None]:
@@ -178,7 +186,7 @@ def _watched(
     for strip in strips:
         turns.check()
         if limit is not None and time.monotonic() - start > limit:
-            raise ImageError(f"{picture.info.name}: takes longer than the {limit:g} s that --time-limit allows")
+            raise LimitError(f"{picture.info.name}: takes longer than the {limit:g} s that --time-limit allows")
         yield strip
 
 

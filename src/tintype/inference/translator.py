@@ -158,6 +158,17 @@ class Translator:
         translator._path, translator._threads = self._path, self._threads
         return translator
 
+    def with_runtime(self, runtime: Runtime, threads: int) -> Translator:
+        """This model, its network run by something else.
+
+        Args:
+            runtime: Gives the same as its own.
+            threads: Of the work on strips.
+        """
+        translator = type(self).from_runtime(runtime, self.card, self.codec)
+        translator._path, translator._threads = self._path, threads
+        return translator
+
     def mark(
         self, strength: float = 1.0, hints: Sequence[Hint] = (), reference: Palette | None = None
     ) -> Provenance | None:
