@@ -16,7 +16,7 @@ from tintype.image.file import open_picture, write_image, write_picture
 from tintype.image.picture import OpenPicture, PictureInfo, Reading, Strip
 from tintype.inference.options import TranslateOptions
 from tintype.inference.plan import Job, format_of
-from tintype.inference.translator import Translator
+from tintype.inference.translator import Translation, Translator
 from tintype.inference.uncertainty import draw_uncertainty, uncertainty
 
 LARGE = 2**25
@@ -166,6 +166,19 @@ def write_translation(
         hints=options.hints,
         reference=options.reference,
     )
+    return write_made(path, translation, picture, translator, options, turns, start)
+
+
+def write_made(
+    path: Path,
+    translation: Translation,
+    picture: OpenPicture,
+    translator: Translator,
+    options: TranslateOptions,
+    turns: Turns,
+    start: float,
+) -> tuple[str, ...]:
+    """The second half of `write_translation`, for what the network has seen already; it raises the same."""
     with closing(_watched(translation.strips(), picture, turns, start, options.time_limit)) as strips:
         notes = write_picture(
             path,

@@ -303,18 +303,23 @@ class Translator:
         return prediction.translation(strength)
 
     def predict(
-        self, image: np.ndarray | DecodedImage, *, hints: Sequence[Hint] = (), reference: Palette | None = None
+        self,
+        image: np.ndarray | DecodedImage | OpenPicture,
+        *,
+        hints: Sequence[Hint] = (),
+        reference: Palette | None = None,
     ) -> Prediction:
-        """Run the network on a picture as `__call__` takes it, and leave how strongly to apply it for later.
+        """Run the network on a picture as `__call__` or `translate` takes it, and leave its strength for later.
 
         Raises:
-            ImageError: Values are not finite or out of range.
+            ImageError: The picture is damaged or cut short, or values are not finite or out of range.
             ModelFileError: The network fails, or gives something else than its card says.
             UsageError: The array is no picture, a hint lies outside it, or hints or reference do not fit the model.
         """
         check_hints(hints, self.card)
         check_reference(reference, self.codec)
-        return Prediction(self.network, ArrayPicture(image), Sizing(), self._threads, hints, reference)
+        picture = ArrayPicture(image) if isinstance(image, np.ndarray | DecodedImage) else image
+        return Prediction(self.network, picture, Sizing(), self._threads, hints, reference)
 
     def loses_colour(self, image: np.ndarray | DecodedImage) -> bool:
         """Whether the picture has colour of its own that this model puts another colour in place of."""
