@@ -107,6 +107,18 @@ class Page:
             more = {"text": text} if text and kind == "keyDown" else {}
             self.call("Input.dispatchKeyEvent", type=kind, key=key, windowsVirtualKeyCode=code, **more)
 
+    def upload(self, selector: str, *files: Path) -> None:
+        """Choose files in the file chooser that lies inside an element."""
+        root = self.call("DOM.getDocument", depth=0)["root"]["nodeId"]
+        chooser = self.call("DOM.querySelector", nodeId=root, selector=f"{selector} input[type=file]")["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=chooser, files=[str(file) for file in files])
+
+    def resize(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
+        """Show the page as a window or a phone of this size does, in light or dark mode."""
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+
     def picture(self, path: Path) -> None:
         """Write what is seen to a PNG file."""
         path.write_bytes(base64.b64decode(self.call("Page.captureScreenshot", format="png")["data"]))
@@ -127,7 +139,11 @@ def chromium(folder: Path) -> Iterator[Page]:
         *(sys.executable, "-c", f"import os, sys; {place}", str(CHROMIUM)),
         *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"),
         *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-proxy-server"),
-        *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={folder / 'profile'}", "--remote-debugging-pipe"),
+        *(
+            "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+            f"--user-data-dir={folder / 'profile'}",
+            "--remote-debugging-pipe",
+        ),
     ]
     process = subprocess.Popen(command, pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     for end in ends:

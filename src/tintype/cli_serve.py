@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -29,6 +30,13 @@ def serve(
     time_limit: Annotated[
         float, typer.Option(metavar="SECONDS", help="For a body to arrive, and again for the work on it.")
     ] = 60.0,
+    studio: Annotated[
+        bool | None, typer.Option(help="A page in the browser; default: where tintype[studio] is installed.")
+    ] = None,
+    runs: Annotated[Path | None, typer.Option(metavar="DIR", help="Run folders whose curves the studio shows.")] = None,
+    blind_test: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A page of tintype blind, which the studio offers.")
+    ] = None,
 ) -> None:
     """Serve models over HTTP until a signal to stop, on which everything that was accepted is still answered."""
     from tintype.command_serve import run_server
@@ -43,4 +51,7 @@ def serve(
         max_bytes=max_bytes,
         max_pixels=max_pixels,
         time_limit=time_limit,
+        studio=studio,
+        runs=runs,
+        blind_test=blind_test,
     )

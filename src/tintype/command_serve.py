@@ -8,6 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 
 from tintype.arguments import byte_count
@@ -15,6 +16,7 @@ from tintype.errors import MissingExtraError, UsageError
 from tintype.inference.bundled import BUNDLED, WORD
 from tintype.inference.modelfile import find_model
 from tintype.server.settings import ServerSettings
+from tintype.server.studio import StudioSettings
 
 _MODULES = ("fastapi", "uvicorn", "python_multipart", "prometheus_client", "fastapi_offline")
 
@@ -30,6 +32,9 @@ def run_server(
     max_bytes: str,
     max_pixels: float,
     time_limit: float,
+    studio: bool | None,
+    runs: Path | None,
+    blind_test: Path | None,
 ) -> None:
     """Serve until a signal to stop.
 
@@ -61,12 +66,33 @@ def run_server(
             raise
         raise MissingExtraError(f'the server needs {error.name}: pip install "tintype[serve]"') from error
     check_binding(host, token)
+    shown = studio_settings(studio, runs, blind_test)
 
     def ready(address: str) -> None:
-        print(f"serving {', '.join(named)} at {address}; what can be asked is at {address}/docs", flush=True)  # noqa: T201
+        page = "" if shown is None else f", the studio at {address}/studio/"
+        print(f"serving {', '.join(named)} at {address}; what can be asked is at {address}/docs{page}", flush=True)  # noqa: T201
 
     with _own_temporary_folder() as folder:
-        serve(named, settings, ready, at_once=lambda: shutil.rmtree(folder, ignore_errors=True))
+        serve(named, settings, ready, at_once=lambda: shutil.rmtree(folder, ignore_errors=True), studio=shown)
+
+
+def studio_settings(wanted: bool | None, runs: Path | None, blind_test: Path | None) -> StudioSettings | None:
+    """What the studio shows; None: there is none.
+
+    Args:
+        wanted: Whether there is to be one; None: where Gradio is installed, or something is to be shown in it.
+        runs: See `StudioSettings`.
+        blind_test: Likewise.
+
+    Raises:
+        UsageError: Something is to be shown, and no studio is wanted.
+    """
+    shows = runs is not None or blind_test is not None
+    if wanted is False and shows:
+        raise UsageError("--runs and --blind-test are for the studio; leave out --no-studio")
+    if wanted is None:
+        wanted = shows or find_spec("gradio") is not None
+    return StudioSettings(runs=runs, blind_test=blind_test) if wanted else None
 
 
 def models_by_name(given: Sequence[str]) -> dict[str, Path]:

@@ -88,6 +88,18 @@ class Events:
             case "end":
                 self.ended = True
 
+    def add_lines(self, lines: Iterable[bytes]) -> None:
+        """Take in lines of events.jsonl; those that hold no event are counted."""
+        for line in lines:
+            try:
+                event = json.loads(line)
+            except (ValueError, RecursionError):
+                event = None
+            if isinstance(event, dict):
+                self.add(event)
+            else:
+                self.unreadable += 1
+
     def _add_time(self, event: dict[str, Any], step: int) -> None:
         seen, rate = event.get("images_seen"), event.get("images_per_second")
         if type(seen) is not int:
@@ -109,13 +121,5 @@ class Events:
 def events_of(lines: Iterable[bytes]) -> Events:
     """The events of a file's lines; those that hold none are counted."""
     events = Events()
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):
-            event = None
-        if isinstance(event, dict):
-            events.add(event)
-        else:
-            events.unreadable += 1
+    events.add_lines(lines)
     return events

@@ -21,6 +21,7 @@ from tintype.server.page import docs_router
 from tintype.server.problems import RefusedError, problem_response
 from tintype.server.service import Service
 from tintype.server.settings import ServerSettings
+from tintype.server.studio import STUDIO_PATH, StudioSettings, mount_studio
 from tintype.server.summaries import summarise
 from tintype.server.translating import answer_request, first_line
 
@@ -30,17 +31,18 @@ What a model predicts is a guess, and every result says so in its file. A pictur
 type or name says; nothing of it is kept."""
 
 
-def create_app(models: Mapping[str, Path], settings: ServerSettings) -> FastAPI:
+def create_app(models: Mapping[str, Path], settings: ServerSettings, studio: StudioSettings | None = None) -> FastAPI:
     """The server as an ASGI app.
 
     Args:
         models: A run folder or model file by the name that requests call it; the first is the default.
         settings: Limits and sizes.
+        studio: What the page in the browser shows; None: there is none.
 
     Raises:
         ModelFileError: A model is missing, damaged, or not made by Tintype.
-        MissingExtraError: One is a `.safetensors` file and torch is not installed.
-        UsageError: One translates no pictures, or there is none.
+        MissingExtraError: One is a `.safetensors` file and torch is not installed; or Gradio is not, for the studio.
+        UsageError: One translates no pictures, or there is none; or what the studio is to show is not there.
     """
     metrics = Metrics()
     service = Service(models, settings, metrics.joined)
@@ -61,17 +63,19 @@ def create_app(models: Mapping[str, Path], settings: ServerSettings) -> FastAPI:
         separate_input_output_schemas=False,
     )
     app.state.service = service
-    _add_routes(app, service, metrics)
+    _add_routes(app, service, metrics, "docs" if studio is None else f"{STUDIO_PATH[1:]}/")
     app.include_router(docs_router())
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
+    if studio is not None:
+        mount_studio(app, service, studio)
     app.add_middleware(Gate, token=settings.token, host=settings.host, queue=service.queue)
     app.add_middleware(Watching, metrics=metrics)
     describe_app(app, settings)
     return app
 
 
-def _add_routes(app: FastAPI, service: Service, metrics: Metrics) -> None:
+def _add_routes(app: FastAPI, service: Service, metrics: Metrics, front: str) -> None:
     @app.post("/v1/translate", response_model=TranslateAnswer, **TRANSLATE)
     async def translate(request: Request, fields: Annotated[TranslateQuery, Query()]) -> Response:
         """Translate one picture.
@@ -105,7 +109,7 @@ def _add_routes(app: FastAPI, service: Service, metrics: Metrics) -> None:
 
     @app.get("/", include_in_schema=False)
     async def root() -> Response:
-        return Response(status_code=307, headers={"Location": "docs"})
+        return Response(status_code=307, headers={"Location": front})
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from tintype.server.app import create_app
 from tintype.server.jobs import WorkQueue
 from tintype.server.logs import log_to_stderr
 from tintype.server.settings import ServerSettings
+from tintype.server.studio import StudioSettings
 
 _HEAD_BYTES = 2**18  # of the first line and the headers of a request
 _LOOK_S = 0.05
@@ -26,7 +27,11 @@ _SENDING_S = 30  # for answers that are on their way when all work is done
 
 
 def serve(
-    models: Mapping[str, Path], settings: ServerSettings, ready: Callable[[str], None], at_once: Callable[[], None]
+    models: Mapping[str, Path],
+    settings: ServerSettings,
+    ready: Callable[[str], None],
+    at_once: Callable[[], None],
+    studio: StudioSettings | None = None,
 ) -> None:
     """Serve until a signal to stop; a second one ends the process at once. Main thread only.
 
@@ -35,6 +40,7 @@ def serve(
         settings: Limits and sizes.
         ready: Told the address when requests are answered there.
         at_once: Called before a second signal ends the process.
+        studio: See `create_app`.
 
     Raises:
         ModelFileError, MissingExtraError, UsageError: As for `create_app`.
@@ -42,7 +48,7 @@ def serve(
     """
     listener = _listen(settings.host, settings.port)
     with listener:
-        app = create_app(models, settings)
+        app = create_app(models, settings, studio)
         log_to_stderr()
         server = uvicorn.Server(
             uvicorn.Config(

@@ -227,6 +227,10 @@ class Service:
         """
         return self.queue.begin(place or self.queue.take_place(size), work)
 
+    def turns(self, model: ServedModel, job: Job[Made]) -> Turns:
+        """What tells a job with this model when to stop, and when it is the turn of a large picture."""
+        return Turns(large_for(model.translator), job.stop, self._turn)
+
     def open(self, picture: bytes) -> OpenPicture:
         """Open a picture within the limits.
 
