@@ -48,7 +48,7 @@ COMMANDS = {
     "sample": ["PICTURE", "--model", "-m", "-n", "--count", "--out", "--seed", "--label"],
     "serve": [
         *("--model", "-m", "--host", "--port", "--token", "--workers", "--queue", "--max-bytes", "--max-pixels"),
-        "--time-limit",
+        *("--time-limit", "--studio", "--no-studio", "--runs", "--blind-test"),
     ],
     "report": ["RUNS", "--out"],
     "export": ["MODEL", "--out", "--direction", "--int8", "--fp16", "--size", "--calibrate", "--limit"],

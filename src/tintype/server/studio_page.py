@@ -22,6 +22,8 @@ _SYSTEM_MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospac
 _TIDY_S = (300, 1800)
 """How often uploaded files and copies of results are looked at, and the age at which they go."""
 _MOST_WAITING = 64
+_MOST_SESSIONS = 500
+"""Pages whose settings are remembered; each holds a key, hints and a palette."""
 
 
 def make_page(service: Service, visits: Visits, settings: StudioSettings) -> gr.Blocks:
@@ -42,6 +44,7 @@ def make_page(service: Service, visits: Visits, settings: StudioSettings) -> gr.
                 blind_tab(settings.blind_test is not None)
             with gr.Tab("Models", id="models"):
                 scores_tab(service)
+    page.state_session_capacity = _MOST_SESSIONS
     page.queue(max_size=_MOST_WAITING, api_open=False, default_concurrency_limit=2)
     return page
 
