@@ -1,6 +1,6 @@
 """The steps of `Containerfile` carried out in a fresh virtual environment, without an engine.
 
-    python benchmarks/container_steps.py [--model MODEL]
+    python benchmarks/container_steps.py
 
 What RUN does with pip, what ENTRYPOINT and CMD start, and what HEALTHCHECK asks, on a free port. What is left out:
 the base image, the user, and the network that an engine makes. Prints how large the environment is.
@@ -8,7 +8,6 @@ the base image, the user, and the network that an engine makes. Prints how large
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -18,8 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-from fresh_model import fresh_model
 
 ROOT = Path(__file__).parents[1]
 TOKEN = "a-token-for-this-test"
@@ -39,9 +36,6 @@ def words(instruction: str) -> list[str]:
 
 def main() -> None:
     """Carry out all steps; exits with 1 where one fails."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", type=Path)
-    asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         source, wheels, environment = folder / "source", folder / "wheels", folder / "venv"
@@ -59,10 +53,8 @@ def main() -> None:
                 subprocess.run(re.sub(r"&& rm -r .*", "", line), shell=True, cwd=source, check=True)
         size = sum(path.stat().st_size for path in environment.rglob("*") if path.is_file() and not path.is_symlink())
         print(f"installed in {time.monotonic() - start:.0f} s, {size / 1e6:.0f} MB")
-        model = asked.model or fresh_model(folder / "model", "tiny")
         port = words("ENTRYPOINT")[-1]
-        command = [word.replace("/model", str(model)) for word in words("ENTRYPOINT") + words("CMD")]
-        command = ["0" if word == port else word for word in command]
+        command = ["0" if word == port else word for word in words("ENTRYPOINT") + words("CMD")]
         server = subprocess.Popen(
             [environment / "bin" / command[0], *command[1:]],
             stdout=subprocess.PIPE,
