@@ -43,7 +43,7 @@ def test_its_command_is_one_that_the_command_line_takes(steps):
     words = json.loads(last(steps, "ENTRYPOINT")) + json.loads(last(steps, "CMD"))
     assert words[:2] == ["tintype", "serve"]
     context = get_command(app).commands["serve"].make_context("serve", words[2:])
-    assert (context.params["host"], context.params["models"]) == ("0.0.0.0", None)
+    assert (context.params["host"], context.params["models"]) == ("0.0.0.0", ())
     assert str(context.params["port"]) == last(steps, "EXPOSE")
     assert context.params["token"] is None  # which the server refuses at this address: it must come from outside
 
