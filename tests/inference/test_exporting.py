@@ -15,6 +15,7 @@ from tintype.errors import ModelFileError, UsageError
 from tintype.image.array_picture import ArrayPicture
 from tintype.image.color import luminance
 from tintype.inference.exporting import Example, Examples, export_form
+from tintype.inference.hints import Hint
 from tintype.inference.modelfile import read_card
 from tintype.inference.onnx import replace_card
 from tintype.inference.runtime import OnnxRuntime
@@ -23,6 +24,7 @@ from tintype.inference.torch_runtime import TorchRuntime
 from tintype.inference.translator import Translator
 from tintype.metrics.fidelity import psnr
 from tintype.networks import build_generator
+from tintype.recipe.data import HintsSpec
 
 pytestmark = pytest.mark.usefixtures("graphs_once")
 
@@ -173,3 +175,17 @@ def test_where_the_truth_is_not_known_the_loss_is_that_of_a_model_of_30_db(colou
     made = export_form(*colouriser, tmp_path / "model.onnx", "int8", examples=examples)
     expected = 10 * np.log10(1 + 10 ** ((30 - made.agreement) / 10))
     assert made.loss == pytest.approx(expected, rel=0.5)
+
+
+def test_int8_has_steps_for_hints(make_card, tmp_path):
+    card = make_card("lab", upsample="resize", stride=2)
+    data = card.recipe.data.model_copy(update={"hints": HintsSpec(mean=8)})
+    card = card.model_copy(update={"recipe": card.recipe.model_copy(update={"data": data})})
+    torch.manual_seed(0)
+    module = build_generator(card.recipe)
+    torch.nn.init.normal_(module.hints.weight)  # begins at 0, as if hints meant nothing
+    export_form(module, card, tmp_path / "model.onnx", "int8", examples=EXAMPLES)
+    source, hints = example(20).source, [Hint(12, 10, (0.9, 0.2, 0.1)), Hint(30, 25, (0.1, 0.3, 0.8))]
+    file, whole = Translator(tmp_path / "model.onnx"), Translator.from_runtime(TorchRuntime(module), card)
+    plain, ours, theirs = whole.predict(source), file.predict(source, hints=hints), whole.predict(source, hints=hints)
+    assert psnr(ours.render(), theirs.render()) > 30 > 10 + psnr(plain.render(), theirs.render())
