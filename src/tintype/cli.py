@@ -309,6 +309,14 @@ def inspect(
     inspect_file(file, direction, as_json)
 
 
+@app.command()
+def doctor(as_json: JsonFlag = False) -> None:
+    """Try out this installation: versions, formats, what ONNX Runtime runs on, extras; 1 where something fails."""
+    from tintype import command_doctor
+
+    raise typer.Exit(command_doctor.doctor(as_json))
+
+
 def _version(wanted: bool) -> None:
     if wanted:
         from tintype import __version__

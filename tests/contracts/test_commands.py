@@ -54,6 +54,7 @@ COMMANDS = {
     "export": ["MODEL", "--out", "--direction", "--int8", "--fp16", "--size", "--calibrate", "--limit"],
     "import": ["SOURCE", "--out", "--net", "--epoch", "--reference-mode"],
     "inspect": ["FILE", "--direction", "--json"],
+    "doctor": ["--json"],
     "recipe": [],
     "recipe list": [],
     "recipe show": ["RECIPE", "OVERRIDES", "--summary"],

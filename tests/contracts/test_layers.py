@@ -15,6 +15,7 @@ LAYERS = (
     ("cli_groups", "cli_serve", "cli_translate"),
     (
         "command_blind",
+        "command_doctor",
         "command_export",
         "command_inspect",
         "command_line",

@@ -31,6 +31,7 @@ LIGHT = (
     "tintype.blind_score",
     "tintype.cli",
     "tintype.command_blind",
+    "tintype.command_doctor",
     "tintype.command_inspect",
     "tintype.command_line",
     "tintype.cli_serve",
@@ -56,7 +57,7 @@ LIGHT = (
     "tintype.inference.colourings",
     "tintype.inference.classifier",
     *(f"tintype.inference.{name}" for name in ("batch", "bundled", "modelfile", "one", "options", "plan", "runtime")),
-    *(f"tintype.inference.{name}" for name in ("hints", "palette", "sampling", "search")),
+    *(f"tintype.inference.{name}" for name in ("hints", "palette", "providers", "sampling", "search")),
     *(f"tintype.inference.{name}" for name in ("stream", "translator", "usage", "worker")),
     *(
         f"tintype.{package}.{file.stem}"

@@ -173,7 +173,7 @@ def _require_int8(graph: onnx.ModelProto, path: Path) -> None:
 
 
 def _difference(module: nn.Module, path: Path, feeds: Sequence[Feed]) -> float:
-    file, runtime = OnnxRuntime(path), _on_torch(module)
+    file, runtime = OnnxRuntime(path, provider="cpu"), _on_torch(module)
     return max(float(np.abs(file.run(feed)[0] - runtime.run(feed)[0]).max()) for feed in feeds)
 
 
@@ -184,7 +184,7 @@ def _judged(module: nn.Module, card: ModelCard, path: Path, examples: Sequence[E
     """
     if not examples:
         return {}
-    file, whole = Translator(path), Translator.from_runtime(_on_torch(module), card)
+    file, whole = Translator(path, provider="cpu"), Translator.from_runtime(_on_torch(module), card)
     agreement, squares, losses = [], [], []
     for number, one in enumerate(examples):
         told = _hints(card, one, number)

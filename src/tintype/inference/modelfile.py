@@ -146,9 +146,9 @@ def read_card(path: Path) -> ModelCard:
         ModelFileError: The file is missing, damaged, or not made by Tintype.
     """
     if path.suffix == ".onnx":
-        from tintype.inference.runtime import open_onnx
+        from tintype.inference.runtime import read_onnx_card
 
-        return open_onnx(path, optimise=False)[1]
+        return read_onnx_card(path)
     check_header(path)
     try:
         with safetensors.safe_open(path, framework="numpy") as file:

@@ -15,7 +15,8 @@ from tintype.errors import ModelFileError
 from tintype.image.codec import Codec
 from tintype.inference.memory import Cost, measure_cost
 from tintype.inference.modelfile import ModelCard
-from tintype.inference.runtime import ManyRuntime, Runtime, StochasticRuntime, freezable
+from tintype.inference.runtime import ManyRuntime, OnnxRuntime, Runtime, StochasticRuntime, freezable
+from tintype.inference.translation import NOISE_IS_OFF
 
 _PROBE_SIDE = 256  # of what comes out, of the smaller of two squares on which the cost is measured
 _ASSUMED_MAPS = 16  # of `filters` channels of float32, held at once at full size
@@ -51,6 +52,12 @@ class Network:
     def lacks_noise(self) -> bool:
         """Whether its recipe keeps dropout on in use, which this runtime cannot: ONNX holds no random operations."""
         return self.card.makes_many and "noise" not in self.card.inputs and self._drawing is None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What those who get its results should hear: noise that is off, and providers that did not start."""
+        off = (NOISE_IS_OFF,) if self.lacks_noise else ()
+        return (*off, *self.runtime.notes) if isinstance(self.runtime, OnnxRuntime) else off
 
     @cached_property
     def _drawing(self) -> Runtime | None:

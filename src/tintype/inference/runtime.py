@@ -1,4 +1,4 @@
-"""Running a network on numpy arrays: the `Runtime` protocol, and ONNX Runtime on the CPU, which needs no torch.
+"""Running a network on numpy arrays: the `Runtime` protocol, and ONNX Runtime, which needs no torch.
 
 `torch_runtime.py` holds the one for torch; it is imported only when a `.safetensors` model is opened.
 """
@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.util import find_spec
@@ -17,10 +17,11 @@ import numpy as np
 
 from tintype.errors import MissingExtraError, ModelFileError, UsageError
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_from_json, damaged
+from tintype.inference.providers import PROVIDERS, start_session, wanted_providers
 from tintype.recipe.networks import InputName
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +110,28 @@ def freezable(runtime: Runtime) -> FreezableRuntime:
 
 @final
 class OnnxRuntime:
-    """ONNX Runtime on the CPU.
+    """ONNX Runtime, on the first provider that starts.
+
+    Args:
+        path: The file.
+        threads: Of the CPU; default: one a core.
+        provider: The one to take; see `wanted_providers`.
 
     Raises:
         ModelFileError: The file is missing, damaged, or not made by Tintype.
+        UsageError: There is no such provider here.
+
+    Attributes:
+        name: With the provider: "ONNX Runtime (CUDA)".
+        card: Of the file.
+        notes: Sentences on providers that did not start.
     """
 
-    name = "ONNX Runtime (CPU)"
-
-    def __init__(self, path: Path, threads: int | None = None) -> None:
+    def __init__(self, path: Path, threads: int | None = None, provider: str | None = None) -> None:
         self._path = path
-        self._session, self.card = open_onnx(path, threads=threads)
+        options = _options(threads)
+        self._session, self.card, used, self.notes = _open(path, options, wanted_providers(provider))
+        self.name = f"ONNX Runtime ({PROVIDERS[used][1]})"
         names = [one.name for one in self._session.get_inputs()]
         self._names = {"source": names[0]} if self.card.inputs == ("source",) else {name: name for name in names}
 
@@ -161,16 +173,19 @@ class OnnxRuntime:
             ) from error
 
 
-def open_runtime(path: Path, threads: int | None = None) -> tuple[OpenRuntime, ModelCard]:
+def open_runtime(path: Path, threads: int | None = None, provider: str | None = None) -> tuple[OpenRuntime, ModelCard]:
     """Make a model file of either format ready to run.
 
     Raises:
         ModelFileError: The file is missing, damaged, or not made by Tintype.
         MissingExtraError: It is a `.safetensors` file and torch is not installed.
+        UsageError: There is no such provider of ONNX Runtime here, or torch is to run the file.
     """
     if path.suffix == ".onnx":
-        onnx_runtime = OnnxRuntime(path, threads)
+        onnx_runtime = OnnxRuntime(path, threads, provider)
         return onnx_runtime, onnx_runtime.card
+    if provider is not None:
+        raise UsageError(f"provider {provider}: is of ONNX Runtime, and {path} is run by torch; give a .onnx model")
     try:
         from tintype.inference.torch_runtime import load_torch_runtime
     except ModuleNotFoundError as error:
@@ -182,12 +197,16 @@ def open_runtime(path: Path, threads: int | None = None) -> tuple[OpenRuntime, M
     return load_torch_runtime(path)
 
 
-def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) -> tuple[InferenceSession, ModelCard]:
-    """A session on the CPU and the card; `optimise=False` is for reading the card only.
+def read_onnx_card(path: Path) -> ModelCard:
+    """The card of a `.onnx` file, whose network is looked at but not made ready.
 
     Raises:
         ModelFileError: The file is missing, damaged, or not made by Tintype.
     """
+    return _open(path, _options(optimise=False), ("cpu",))[1]
+
+
+def _options(threads: int | None = None, *, optimise: bool = True) -> SessionOptions:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -195,14 +214,25 @@ def open_onnx(path: Path, *, threads: int | None = None, optimise: bool = True) 
     options.intra_op_num_threads = threads or os.cpu_count() or 1
     level = onnxruntime.GraphOptimizationLevel
     options.graph_optimization_level = level.ORT_ENABLE_ALL if optimise else level.ORT_DISABLE_ALL
+    return options
+
+
+def _open(
+    path: Path, options: SessionOptions, providers: Sequence[str]
+) -> tuple[InferenceSession, ModelCard, str, tuple[str, ...]]:
+    """A session, the card, the provider that runs it, and sentences on those that do not.
+
+    Raises:
+        ModelFileError: The file is missing, damaged, or not made by Tintype.
+    """
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session, used, notes = start_session(path, options, providers)
         metadata = session.get_modelmeta().custom_metadata_map
     except Exception as error:  # ONNX Runtime's errors share no base but Exception
         raise damaged(path, error) from error
     card = card_from_json(metadata.get(METADATA_KEY), path)
     _check_ends(session, card, path)
-    return session, card
+    return session, card, used, notes
 
 
 def _check_ends(session: InferenceSession, card: ModelCard, path: Path) -> None:

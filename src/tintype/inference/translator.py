@@ -32,7 +32,7 @@ from tintype.inference.palette import Palette
 from tintype.inference.runtime import Runtime, freezable, open_runtime
 from tintype.inference.sizing import Sizing
 from tintype.inference.tiling import translated_strips
-from tintype.inference.translation import COLOUR_KEPT, NOISE_IS_OFF, Translation, has_colour
+from tintype.inference.translation import COLOUR_KEPT, Translation, has_colour
 from tintype.recipe.schema import Direction
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class Prediction:
         """
         codec = self._network.codec
         check_strength(strength, codec)
-        notes = (NOISE_IS_OFF,) if self._network.lacks_noise else ()
+        notes = self._network.notes
         if isinstance(codec, LabSpace):
             return Translation(
                 self._picture.info,
@@ -105,11 +105,13 @@ class Translator:
             Tintype.
         direction: The one to translate in, of a run folder that has two; default: "ab", or that of a file.
         threads: Of the network and of the work on strips; default: one a core.
+        provider: What ONNX Runtime computes with: "cpu", "cuda", "coreml", "directml" or "openvino"; default: what the
+            environment variable TINTYPE_PROVIDER says, or the first that is there and starts.
 
     Raises:
         ModelFileError: The model is missing, damaged, or not made by Tintype.
         MissingExtraError: It is a `.safetensors` file and torch is not installed.
-        UsageError: The model translates in the other direction.
+        UsageError: The model translates in the other direction, or the provider is not there.
 
     Attributes:
         runtime: What runs the network.
@@ -118,9 +120,15 @@ class Translator:
         network: All of it, to run on a part of a picture.
     """
 
-    def __init__(self, model: str | Path, direction: Direction | None = None, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path,
+        direction: Direction | None = None,
+        threads: int | None = None,
+        provider: str | None = None,
+    ) -> None:
         path = find_model(model, direction)
-        runtime, card = open_runtime(path, threads)
+        runtime, card = open_runtime(path, threads, provider)
         require_direction(card, path, direction)
         self._attach(runtime, card, threads, path=path)
 

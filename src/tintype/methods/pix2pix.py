@@ -24,6 +24,7 @@ from tintype.methods.game import discriminator_terms
 from tintype.methods.method import Batch, Peers, Phase
 from tintype.methods.noise import draw_noise, latent_loss, nearest_noise
 from tintype.methods.perceptual import open_perceptual
+from tintype.methods.teacher import Teacher, require_teacher, teacher_memory
 from tintype.networks import build_discriminator, build_generator, build_latent_encoder
 from tintype.recipe.methods import Pix2PixSpec
 from tintype.recipe.schema import Recipe
@@ -56,13 +57,15 @@ class Pix2Pix:
             self.networks["discriminator"] = build_discriminator(recipe, alone)
             self.phases = (Phase("discriminator", ("discriminator",), "discriminator"), *self.phases)
         self._perceptual = open_perceptual(spec.perceptual) if spec.lambda_perceptual > 0 else None
+        self.teacher: Teacher | None = None
 
     def memory(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+        """Which teacher it has."""
+        return teacher_memory(self.teacher)
 
     def remember(self, memory: dict[str, Any]) -> None:
-        """Nothing to do."""
+        """Nothing but that the teacher is the same."""
+        require_teacher(memory, self.teacher)
 
     def take_health(self) -> dict[str, Tensor]:
         """`d/accuracy_real` and `d/accuracy_fake`, where the discriminator has judged since the last call."""
@@ -105,6 +108,8 @@ class Pix2Pix:
             terms["g/l2"] = spec.lambda_l2 * F.mse_loss(out.target, batch.target)
         if spec.lambda_log > 0:
             terms["g/log"] = spec.lambda_log * losses.log_error(out.target, batch.target)
+        if self.teacher is not None and spec.lambda_teacher > 0:
+            terms["g/teacher"] = spec.lambda_teacher * self.teacher.loss(out.target, batch)
         if self._perceptual is not None and joined:
             terms["g/perceptual"] = spec.lambda_perceptual * self._perceptual(out.target, batch.target)
         if spec.lambda_latent > 0 and out.noise is not None:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from tintype import losses
 from tintype.methods.method import Batch, Phase
+from tintype.methods.teacher import Teacher, require_teacher, teacher_memory
 from tintype.networks import build_generator
 from tintype.recipe.methods import RegressionSpec
 from tintype.recipe.schema import Recipe
@@ -21,13 +22,15 @@ class Regression:
         self.networks = nn.ModuleDict({"generator": build_generator(recipe)})
         self.exports = {"": "generator"}
         self.phases: tuple[Phase, ...] = (Phase("generator", ("generator",), "generator"),)
+        self.teacher: Teacher | None = None
 
     def memory(self) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+        """Which teacher it has."""
+        return teacher_memory(self.teacher)
 
     def remember(self, memory: dict[str, Any]) -> None:
-        """Nothing to do."""
+        """Nothing but that the teacher is the same."""
+        require_teacher(memory, self.teacher)
 
     def take_health(self) -> dict[str, Tensor]:
         """Nothing: there is no game."""
@@ -38,5 +41,8 @@ class Regression:
         return self.networks["generator"](batch.source, **batch.told)
 
     def loss(self, phase: str, batch: Batch, out: Tensor) -> dict[str, Tensor]:
-        """`g/l1`."""
-        return {"g/l1": self.spec.lambda_l1 * losses.l1_loss(out, batch.target, self.spec.vividness)}
+        """`g/l1`, and `g/teacher` where there is one."""
+        terms = {"g/l1": self.spec.lambda_l1 * losses.l1_loss(out, batch.target, self.spec.vividness)}
+        if self.teacher is not None and self.spec.lambda_teacher > 0:
+            terms["g/teacher"] = self.spec.lambda_teacher * self.teacher.loss(out, batch)
+        return terms

@@ -31,6 +31,13 @@ LAMBDA_LATENT = (
 )
 
 
+TEACHER = (
+    "Finished run, .safetensors file or bundled whose model this one learns from beside the truth; of the same codec, "
+    "data.size and inputs. A run goes on with the same one only."
+)
+LAMBDA_TEACHER = "Weight of the mean absolute error to the teacher's output in model space."
+
+
 class Pix2PixSpec(Section):
     """Paired translation: conditional adversarial loss + lambda L1 (Isola et al. 2017)."""
 
@@ -80,6 +87,9 @@ class Pix2PixSpec(Section):
     )
     lambda_latent: float = Field(0.0, ge=0, description=LAMBDA_LATENT)
 
+    teacher: str = Field("", description=TEACHER)
+    lambda_teacher: float = Field(100.0, ge=0, description=LAMBDA_TEACHER)
+
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
         pixels = self.lambda_l1, self.lambda_l2, self.lambda_log
@@ -106,6 +116,8 @@ class RegressionSpec(Section):
     init_from: str = Field("", description=INIT_FROM)
     lambda_l1: float = Field(100.0, gt=0, description="Weight of the mean absolute error in model space.")
     vividness: float = Field(0.0, ge=0, le=1000, description=VIVIDNESS)
+    teacher: str = Field("", description=TEACHER)
+    lambda_teacher: float = Field(100.0, ge=0, description=LAMBDA_TEACHER)
 
 
 class CycleGanSpec(Section):

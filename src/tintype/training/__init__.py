@@ -12,7 +12,7 @@ from lightning_fabric import Fabric
 from tintype.console import Reporter
 from tintype.data.dataset import PictureSet, open_data
 from tintype.errors import DataError, RecipeMismatchError
-from tintype.methods import Method, build_method
+from tintype.methods import Method, Pix2Pix, Regression, build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.backbones import with_architecture
 from tintype.training.journal import read_started
@@ -23,6 +23,7 @@ from tintype.training.processes import Team, is_main, make_fabric
 from tintype.training.rundir import RunDir
 from tintype.training.schedule import idle_settings, schedule_notes, total_steps
 from tintype.training.start import start_from
+from tintype.training.teacher import open_teacher
 from tintype.training.trainer import Trainer
 
 __all__ = ["make_fabric", "train"]
@@ -46,7 +47,8 @@ def train(
         True if the run reached its end, False if it was interrupted and saved.
 
     Raises:
-        RecipeError: The recipe is malformed.
+        RecipeError: The recipe is malformed, or the teacher has another task.
+        ModelFileError: There is no such teacher, or nothing to start from.
         DataError: Its pictures cannot be used, or are not those that the run began with.
         RunError: The folder holds another run, or something else.
         OutputError: Something cannot be written.
@@ -72,8 +74,11 @@ def train(
                 f"{total_steps(resolved, data.count)} asked; a run can be made longer, not shorter"
             )
         keep_memory()
+        teacher = open_teacher(resolved, fabric.device)
         torch.manual_seed(resolved.training.seed)
         method = build_method(resolved, team if team.size > 1 else None)
+        if isinstance(method, Pix2Pix | Regression):
+            method.teacher = teacher
         started: list[str] = []
         if team.main:
             started = read_started(run.events) if run.last.exists() else start_from(method, resolved)

@@ -29,6 +29,7 @@ from tintype.training.classified import conclude_classifier
 from tintype.training.rundir import write_text
 from tintype.training.sampled import conclude_sampled
 from tintype.training.scoring import Beside, draw_panels, score
+from tintype.training.teacher import ROW, teacher_beside
 from tintype.training.trainer import Trainer
 
 _BASELINE_PICTURES = 2000
@@ -68,8 +69,12 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         say.line("not scored: the set is too small to keep any picture from training; use tintype evaluate --data")
         return
     size = recipe.evaluation.size or recipe.data.size
+    teacher = teacher_beside(recipe, set(data.hashes(part)))
     beside = Beside(
-        data, realism=open_realism(DEFAULT_FEATURES), measures=further_measures(size, scale=recipe.enlargement)
+        data,
+        runs={} if teacher is None else {ROW: teacher.translator},
+        realism=open_realism(DEFAULT_FEATURES),
+        measures=further_measures(size, scale=recipe.enlargement),
     )
     for direction, suffix, card, state in made:
         model = Translator(run.model(suffix, "onnx"))
@@ -77,11 +82,15 @@ def conclude(trainer: Trainer, notes: list[str]) -> None:
         say.begin(f"scoring {part} pictures", None)
         scores = score(model, back, data, part, size, beside=beside, progress=say.update)
         say.end()
+        if teacher is not None:
+            scores = scores.with_notes(teacher.notes)
         scores = dataclasses.replace(scores, panels=draw_panels(scores, model, back, data, part, size, run))
         card = card.model_copy(update={"scores": _summary(scores)})
         write_safetensors(run.model(suffix, "safetensors"), state, card)
         replace_card(run.model(suffix, "onnx"), card)
         content = {**scores.to_dict(), "notes": [*scores.notes, *notes]}
+        if teacher is not None:
+            content["teacher"] = teacher.record
         write_text(run.scores(suffix), json.dumps(content, indent=1) + "\n")
         if suffix:
             say.line(f"direction {direction}:")

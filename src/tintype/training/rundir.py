@@ -22,7 +22,7 @@ from tintype.errors import OutputError, RecipeMismatchError, RunError
 from tintype.recipe import Recipe, dump_recipe, load_recipe
 
 _FREE = frozenset(
-    {"name", "description", "data.path", "data.path_b", "data.more"}
+    {"name", "description", "data.path", "data.path_b", "data.more", "method.teacher"}
     | {f"training.{field}" for field in ("steps", "epochs", "log_every", "validate_every", "checkpoint_every")}
     | {
         f"training.{field}"
@@ -31,7 +31,7 @@ _FREE = frozenset(
 )
 """Fields that may change when a run goes on: length (upwards, see `train`), name, cadences and logging.
 
-Where the pictures lie may change as well; that they are the same pictures is checked by their contents.
+Where the pictures lie, and the teacher, may change as well; that they are the same is checked by their contents.
 """
 
 _BEFORE_THE_RECIPE = frozenset({"checkpoints", "samples", "split.json", ".lock"})

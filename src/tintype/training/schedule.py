@@ -54,6 +54,11 @@ def idle_settings(recipe: Recipe) -> list[str]:
             notes.append("method.l1_steps and l1_epochs have no effect: all of the run is L1 alone")
     if method.kind == "pix2pix" and method.lambda_perceptual == 0 and method.perceptual != CALTECH101:
         notes.append("method.perceptual has no effect: method.lambda_perceptual is 0")
+    if method.kind in ("pix2pix", "regression"):
+        if method.teacher and method.lambda_teacher == 0:
+            notes.append("method.teacher has no effect: method.lambda_teacher is 0")
+        elif not method.teacher and method.lambda_teacher != type(method).model_fields["lambda_teacher"].default:
+            notes.append("method.lambda_teacher has no effect: method.teacher names none")
     if generator.kind == "unet" and generator.levels == 2 and generator.dropout > 0:
         notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
     if recipe.optimiser.encoder_lr == 0 and not method.init_from and getattr(generator, "weights", "none") == "none":
