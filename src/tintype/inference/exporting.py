@@ -13,6 +13,7 @@ from torch import nn
 
 from tintype.atomic import atomic_path
 from tintype.errors import ModelFileError
+from tintype.inference.doubled import fold_doubling
 from tintype.inference.halved import halve
 from tintype.inference.hints import Hint
 from tintype.inference.modelfile import Exported, ModelCard
@@ -92,12 +93,12 @@ def export_form(
     feeds: list[Feed] = []
     match form:
         case "fp32":
-            pass
+            graph = fold_doubling(graph)
         case "fp16":
-            graph = halve(graph)
+            graph = halve(fold_doubling(graph))
         case "int8":
             feeds = _feeds(module, card, examples.calibration)
-            graph, left = quantise(graph, feeds, progress)
+            graph, left = quantise(fold_doubling(graph, stored=True), feeds, progress)
             _require_int8(graph, path)
             made = made.model_copy(update={"calibrated_on": len(examples.calibration), "left_in_float": left})
     with atomic_path(path) as temporary:

@@ -17,6 +17,7 @@ from torch import nn
 from tintype.atomic import atomic_path
 from tintype.errors import ModelFileError
 from tintype.image.codec import build_codec
+from tintype.inference.doubled import fold_doubling
 from tintype.inference.modelfile import METADATA_KEY, ModelCard, card_to_json
 from tintype.inference.runtime import INPUTS, OnnxRuntime
 from tintype.inference.torch_runtime import TorchRuntime, evaluating
@@ -67,6 +68,7 @@ def export_onnx(
         OutputError: It cannot be written.
     """
     graph, form = build_graph(module, card, path, size=size)
+    graph = fold_doubling(graph)
     with atomic_path(path) as temporary:
         write_graph(graph, card, temporary)
         difference = compare(module, temporary, form)
