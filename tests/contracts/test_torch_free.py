@@ -21,6 +21,17 @@ HEAVY = ("torch", "lightning_fabric", "onnx", "onnxscript", "jinja2", "matplotli
 ON_TORCH = ("dinov2", "inception", "lpips", "tensors")
 """Modules of the metrics that are imported where their network is asked for."""
 
+ON_GRADIO = (
+    "studio_batch",
+    "studio_blind",
+    "studio_colour",
+    "studio_hints",
+    "studio_page",
+    "studio_runs",
+    "studio_scores",
+)
+"""Modules of the studio that are imported where it is shown; gradio brings jinja2, `tests/server` proves: no torch."""
+
 SOURCE = Path(tintype.__file__).parent
 LIGHT = (
     "tintype",
@@ -63,7 +74,7 @@ LIGHT = (
         f"tintype.{package}.{file.stem}"
         for package in ("image", "metrics", "recipe", "server")
         for file in sorted((SOURCE / package).glob("*.py"))
-        if file.stem not in ("__init__", *ON_TORCH)
+        if file.stem not in ("__init__", *ON_TORCH, *ON_GRADIO)
     ),
 )
 
