@@ -137,6 +137,7 @@ def test_a_file_that_loses_more_than_is_allowed_is_not_written(colouriser, tmp_p
 
 
 def test_convolutions_that_int8_would_harm_stay_float(colouriser, tmp_path, monkeypatch):
+    monkeypatch.setattr("tintype.inference.quantised.HARM", 1e-3)
     made = export_form(*colouriser, tmp_path / "all.onnx", "int8", examples=EXAMPLES)
     assert made.left_in_float == 0
     monkeypatch.setattr("tintype.inference.quantised.HARM", 1e-5)
