@@ -31,6 +31,10 @@ from tintype.inference.torch_runtime import TorchRuntime, load_network
 FORMS = ("fp32", "fp16", "int8")
 
 
+REST = 0.1
+"""Seconds between turns: threads of ONNX Runtime go on looking for work a while, at the cost of whoever comes next."""
+
+
 def inputs_of(card: ModelCard, count: int, side: int | None, picture: int) -> dict[str, np.ndarray]:
     """What the network is given for so many square pictures: noise of their range, for its work is the same."""
     codec, multiple = build_codec(card.recipe, card.direction), card.multiple_of
@@ -77,6 +81,7 @@ def main() -> None:
         seconds: dict[str, list[float]] = {name: [] for name in works}
         for number in range(arguments.rounds + 1):
             for name, work in works.items():
+                time.sleep(REST)
                 start = time.perf_counter()
                 work()
                 if number:  # the first round warms up
