@@ -7,7 +7,7 @@ anything that can be seen; the rest, such as the running statistics of norms, st
 where pictures and earlier weights lay is left out. The graph is then exported from this file, and the card is written
 last:
 
-    tintype export src/tintype/models/NAME.safetensors --out src/tintype/models/NAME.onnx
+    tintype export src/tintype/models/NAME.safetensors --out src/tintype/models/NAME.onnx --fp16
     python benchmarks/model_card.py NAME --scores SCORES.json
 """
 

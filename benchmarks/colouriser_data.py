@@ -24,7 +24,7 @@ SET_APART = {"flowers": (200, 100), "caltech101": (500, 150)}
 def main(data: Path, out: Path) -> None:
     """Copy every picture to its place."""
     for name, (test, validation) in SET_APART.items():
-        recipe = load_recipe("flowers-lab", [f"data.path={data / name}", "data.split.test=0.5"])
+        recipe = load_recipe("flowers-lab", [f"data.path={data / name}"])
         pictures = open_data(recipe)
         group_of = {member: group[0] for group in pictures.split.groups for member in group}
         known = pictures.files()

@@ -249,7 +249,10 @@ def export(
     out: Annotated[Path, typer.Option(help="The .onnx file to write.")],
     direction: Direction = None,
     int8: Annotated[
-        bool, typer.Option("--int8", help="Convolutions in 8 bits: the smallest and fastest file for CPUs.")
+        bool,
+        typer.Option(
+            "--int8", help="Convolutions in 8 bits, as far as they bear it: a smaller file, often faster on CPUs."
+        ),
     ] = False,
     fp16: Annotated[
         bool, typer.Option("--fp16", help="Weights in half precision: half the file, the same results.")

@@ -206,15 +206,19 @@ class PairedSampler:
         parts = [one.windows(step, share, device) for one in self._sets]
         target, stored = parts[0] if len(parts) == 1 else (torch.cat([target for target, _ in parts]), None)
         source = self._codec.source_of(target) if stored is None else stored
-        places = [(epoch, one.first + index) for one in self._sets for epoch, index in one.places(step, share)]
         if self._damage is not None:
-            source = damaged(source, self._damage, (damage_generator(self._seed, *place) for place in places))
+            random = (damage_generator(self._seed, *place) for place in self._places(step, share))
+            source = damaged(source, self._damage, random)
         batch = self._codec.encode_source(source), self._codec.encode_target(target)
         if self._hints is None:
             return batch
         assert isinstance(self._codec, LabSpace)
-        revealing = (hint_generator(self._seed, *place) for place in places)
+        revealing = (hint_generator(self._seed, *place) for place in self._places(step, share))
         return *batch, hints_from(target, self._codec, self._hints, revealing)
+
+    def _places(self, step: int, share: tuple[int, int]) -> Iterator[tuple[int, int]]:
+        """Epoch and index of each sample in a share of a batch, those of the second set apart."""
+        return ((epoch, one.first + index) for one in self._sets for epoch, index in one.places(step, share))
 
 
 class LabelledSampler:

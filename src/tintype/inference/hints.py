@@ -88,7 +88,7 @@ def parse_hint(text: str) -> Hint:
         raise UsageError(
             f"hint {_shown(text)}: give x,y,#rrggbb in pixels from the top left corner, as in 120,80,#3366cc"
         )
-    return Hint(float(match[1]), float(match[2]), _colour(match[3]))
+    return Hint(float(match[1]), float(match[2]), hex_colour(match[3]))
 
 
 def hints_from_json(text: str | bytes, name: str = "hints") -> tuple[Hint, ...]:
@@ -107,7 +107,7 @@ def hints_from_json(text: str | bytes, name: str = "hints") -> tuple[Hint, ...]:
         )
     try:
         written = _FILE.validate_json(text)
-        return tuple(Hint(one.x, one.y, _colour(one.colour)) for one in written)
+        return tuple(Hint(one.x, one.y, hex_colour(one.colour)) for one in written)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = "".join(f", hint {part + 1}" if isinstance(part, int) else f", {part}" for part in first["loc"])
@@ -188,7 +188,7 @@ def _shown(text: str) -> str:
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:60])
 
 
-def _colour(text: str) -> tuple[float, float, float]:
+def hex_colour(text: str) -> tuple[float, float, float]:
     """The sRGB values in [0, 1] of `#rrggbb`."""
     red, green, blue = (int(text[place : place + 2], 16) / 255 for place in (1, 3, 5))
     return red, green, blue

@@ -130,7 +130,7 @@ def translate_file(
                 spread = uncertainty(
                     translator, picture, seed=options.seed or 0, strength=options.strength, hints=options.hints
                 )
-                write_image(job.uncertainty_output, draw_uncertainty(spread, *_map_size(picture.info)))
+                write_image(job.uncertainty_output, draw_uncertainty(spread, *map_size(picture.info)))
             bits = _bits(job.output, options)
     except StoppedError:
         raise
@@ -203,7 +203,7 @@ def _watched(
         yield strip
 
 
-def _map_size(info: PictureInfo) -> tuple[int, int]:
+def map_size(info: PictureInfo) -> tuple[int, int]:
     """Height and width of the map of uncertainty: those of the picture, as far as more pixels could show more."""
     scale = min(1.0, MAP_SIDE / max(info.height, info.width))
     return max(1, round(info.height * scale)), max(1, round(info.width * scale))

@@ -278,7 +278,7 @@ class Service:
                 picture = at_most(picture, asked.size, scale)
             self._check_pixels(scale * picture.info.width, scale * picture.info.height, " of its result")
             options = self._options(asked, model, shown, picture.info)
-            turns = Turns(large_for(model.translator), job.stop, self._turn)
+            turns = self.turns(model, job)
             done = translate_into(target, picture, model.translator, options, chosen, turns, start)
             turns.check()  # nobody would close the result
         except Exception as error:

@@ -15,7 +15,7 @@ import gradio as gr
 
 from tintype.errors import UsageError
 from tintype.image.file import open_picture
-from tintype.inference.hints import Hint
+from tintype.inference.hints import Hint, hex_colour
 from tintype.inference.palette import Palette, palette_of
 from tintype.server.service import ServedModel, Service
 from tintype.server.studio_visit import Visits
@@ -185,17 +185,12 @@ def colour_of(text: str) -> tuple[float, float, float]:
     """
     text = text.strip()
     if re.fullmatch(r"#[0-9a-fA-F]{6}(?:[0-9a-fA-F]{2})?", text):
-        channels: list[float] = [int(text[place : place + 2], 16) for place in (1, 3, 5)]
-    elif numbers := re.fullmatch(r"rgba?\(\s*([\d.]{1,8})[\s,]+([\d.]{1,8})[\s,]+([\d.]{1,8})[^)]{0,20}\)", text):
-        try:
-            channels = [float(number) for number in numbers.groups()]
-        except ValueError:
-            channels = [-1]
-    else:
-        channels = [-1]
-    if not all(0 <= channel <= 255 for channel in channels):
+        return hex_colour(text)
+    number = r"(\d{1,3}(?:\.\d{0,20})?)"
+    found = re.fullmatch(rf"rgba?\(\s*{number}[\s,]+{number}[\s,]+{number}[^)]{{0,20}}\)", text, re.ASCII)
+    red, green, blue = (float(channel) / 255 for channel in found.groups()) if found else (-1.0, -1.0, -1.0)
+    if not all(0 <= channel <= 1 for channel in (red, green, blue)):
         raise UsageError("the colour is none; choose one like #3366cc")
-    red, green, blue = (channel / 255 for channel in channels)
     return red, green, blue
 
 

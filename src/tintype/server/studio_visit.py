@@ -22,7 +22,7 @@ from tintype.errors import InputError, LimitError
 from tintype.image.file import open_picture, write_image, write_picture
 from tintype.image.picture import OpenPicture, Strip, strip_rows
 from tintype.inference.hints import Hint
-from tintype.inference.one import MAP_SIDE, Turns, write_made
+from tintype.inference.one import Turns, map_size, write_made
 from tintype.inference.options import TranslateOptions, describe
 from tintype.inference.palette import Palette
 from tintype.inference.plan import format_of, result_name
@@ -149,15 +149,12 @@ class Visit:
         Raises:
             TintypeError: The model has none, or it fails.
         """
-        info = self.shown.info
-        scale = min(1.0, MAP_SIDE / max(info.height, info.width))
-        size = max(1, round(info.height * scale)), max(1, round(info.width * scale))
         turns.check()
         spread = uncertainty(
             look.translator(), self.picture, seed=look.seed or 0, strength=look.strength, hints=look.hints
         )
         path = self._new_folder() / "uncertainty.png"
-        write_image(path, draw_uncertainty(spread, *size))
+        write_image(path, draw_uncertainty(spread, *map_size(self.shown.info)))
         return path
 
     def mark(self, hints: Sequence[Hint]) -> Path:
