@@ -24,7 +24,7 @@ import numpy as np
 import pyvips
 from fresh_model import fresh_model
 
-from tintype.data.source import bundled_folder
+from tintype.data.paths import bundled_folder
 from tintype.image.array_picture import ArrayPicture
 from tintype.image.file import open_picture, read_image, write_picture
 from tintype.image.picture import strip_rows

@@ -2,10 +2,11 @@
 
     python benchmarks/colouriser_data.py DATA OUT
 
-DATA holds the folders `flowers`, `caltech101` and `hubble`. OUT gets `train/`, `val/` and `test/` (a folder for each
-set), which `tintype train photos-colour data.path=OUT` takes as they are. Which picture goes where follows from its
-content, and copies stay together: 200 flowers and 500 of Caltech-101 are set apart to be judged at the end, fewer
-to choose the checkpoint; of Hubble's pictures those are trained on that the Hubble colouriser trains on too.
+DATA holds the folders `flowers`, `caltech101` and `hubble`. OUT gets `train/`, `val/` and `test/`: a folder for each
+set, and in that of Caltech-101 one for each of its classes, which `tintype train photos-colour-base data.path=OUT`
+takes as they are. Which picture goes where follows from its content, and copies stay together: 200 flowers and 500 of
+Caltech-101 are set apart to be judged at the end, fewer to choose the checkpoint; of Hubble's pictures those are
+trained on that the Hubble colouriser trains on too.
 """
 
 from __future__ import annotations
@@ -40,10 +41,15 @@ def main(data: Path, out: Path) -> None:
             if side != "train":
                 left[side] -= len(group)
             for picture in group:
-                place(data / name / picture, out / side / name / picture)
+                place(data / name / picture, out / side / name / subject_of(picture) / Path(picture).name)
     split = open_data(load_recipe("hubble-lab", [f"data.path={data / 'hubble'}"])).split
     for picture in split.train:
         place(data / "hubble" / picture, out / "train" / "hubble" / picture)
+
+
+def subject_of(picture: str) -> str:
+    """The folder of what is in a picture: of Caltech-101 the class, as in `dalmatian_image_0001.jpg`."""
+    return Path(picture).name.rpartition("_image_")[0]
 
 
 def place(source: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ import pyvips
 from fresh_model import fresh_model
 from measured import run
 
-from tintype.data.source import bundled_folder
+from tintype.data.paths import bundled_folder
 
 
 def enlarged(path: Path, side: int, *, grey: bool, compression: str) -> Path:

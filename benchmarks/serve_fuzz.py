@@ -18,7 +18,7 @@ from pathlib import Path
 import pyvips
 from fresh_model import fresh_model
 
-from tintype.data.source import bundled_folder
+from tintype.data.paths import bundled_folder
 
 TOKEN = "a-token-for-fuzzing-alone"
 CONFIG = """

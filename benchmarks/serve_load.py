@@ -33,7 +33,7 @@ from pathlib import Path
 import numpy as np
 from fresh_model import fresh_model
 
-from tintype.data.source import bundled_folder
+from tintype.data.paths import bundled_folder
 from tintype.image.file import find_pictures, read_image, write_image
 from tintype.image.picture import to_samples
 from tintype.image.resize import resize

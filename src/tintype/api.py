@@ -11,7 +11,8 @@ from tintype.console import Reporter
 from tintype.data.cache import open_cache
 from tintype.data.dataset import PictureSet, open_data
 from tintype.data.idx import has_idx
-from tintype.data.source import data_folder, find_items
+from tintype.data.paths import data_folder
+from tintype.data.source import find_items
 from tintype.data.split import Split
 from tintype.errors import DataError, TintypeError, UsageError
 from tintype.inference.bundled import model_path

@@ -62,6 +62,8 @@ def test_a_preset_trains_two_steps_and_leaves_a_working_model(
         more.append(f"data.path_b={picture_set}")
     if getattr(recipe.method, "init_from", ""):
         more.append("method.init_from=")  # what it names is as large as the recipe, and does not fit a small network
+    if getattr(recipe.method, "classes", 0):
+        more += ["method.classes=0", "data.subject=none"]  # the set lies in one folder
     overrides = [f"data.path={picture_set}", *SMALL, *SHALLOW[recipe.generator.kind], *more]
     if recipe.generator.kind == "classifier":
         overrides += ["data.class_names=[]", "data.label=name"]

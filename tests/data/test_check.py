@@ -11,7 +11,7 @@ from PIL import Image
 from skimage.color import rgb2lab
 
 from tintype.data.check import check_folder, draw_sheet, mean_chroma
-from tintype.data.source import bundled_folder
+from tintype.data.paths import bundled_folder
 from tintype.errors import DataError, UsageError
 
 HUBBLE = bundled_folder("hubble")

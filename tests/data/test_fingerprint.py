@@ -9,7 +9,7 @@ from scipy.fft import dctn
 from tests.data.prints import FAR, prints_of, random_prints
 
 from tintype.data.fingerprint import duplicate_groups, fingerprint, perceptual_hash
-from tintype.data.source import bundled_folder
+from tintype.data.paths import bundled_folder
 
 
 def bits(a, b):

@@ -12,8 +12,9 @@ from tintype.cli import app
 from tintype.data import prepare as module
 from tintype.data.cache import open_cache
 from tintype.data.fingerprint import item_fingerprint
+from tintype.data.paths import bundled_folder
 from tintype.data.prepare import prepare
-from tintype.data.source import arrays_by_role, bundled_folder, domain_pictures, find_items
+from tintype.data.source import arrays_by_role, domain_pictures, find_items
 from tintype.data.split import make_split
 from tintype.errors import DataError, OutputError, UsageError
 from tintype.image.file import find_pictures, read_image, write_image

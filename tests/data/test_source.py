@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tintype.data.source import bundled_folder, find_items
+from tintype.data.paths import bundled_folder
+from tintype.data.source import find_items
 from tintype.errors import DataError, UsageError
 from tintype.recipe.data import ColourData, FoldersData, LabelledData, SideBySideData, UnpairedData
 

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 
 from tintype.data.arrays import array_note, close_arrays, entry_header, read_entry
 from tintype.data.fingerprint import Fingerprint, item_fingerprint
-from tintype.data.source import Item, data_path
+from tintype.data.paths import data_path
+from tintype.data.source import Item
 from tintype.errors import DataError, ImageError, OutputError
 from tintype.image.file import ImageHeader, read_header, read_image, read_thumbnail
 from tintype.image.resize import resize

@@ -17,16 +17,8 @@ import numpy as np
 from tintype.data.cache import Pixels, Progress, decode_item, target_header
 from tintype.data.fingerprint import Fingerprint, duplicate_groups, item_fingerprint
 from tintype.data.idx import has_idx
-from tintype.data.source import (
-    DOMAINS,
-    Item,
-    count_other_files,
-    data_path,
-    find_items,
-    find_pairs,
-    has_a_and_b,
-    has_two_domains,
-)
+from tintype.data.paths import data_path
+from tintype.data.source import DOMAINS, Item, count_other_files, find_items, find_pairs, has_a_and_b, has_two_domains
 from tintype.errors import DataError, ImageError, UsageError
 from tintype.image.color import rgb_to_lab, to_grey
 from tintype.image.file import read_header, write_image

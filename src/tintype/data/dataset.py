@@ -72,6 +72,7 @@ class PictureSet:
         self._one_domain = recipe.data.kind != "unpaired"  # or each picture is one of the two
         self._labels = tuple(sorted({item.label for item in cache.items if item.label is not None}))
         self.classes = _class_names(recipe, self._labels)
+        self.subjects = tuple(sorted({item.subject for item in cache.items if item.subject is not None}))
         store, index = PictureStore(cache), {name: number for number, name in enumerate(cache.names)}
         train = [index[name] for name in split.train]
         match recipe.method.kind:
@@ -99,6 +100,13 @@ class PictureSet:
             share: Which of how many equal parts of the batch; default: all of it.
         """
         return self._sampler.batch(step, device, share)
+
+    def subjects_of(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> Tensor | None:
+        """Numbers of what is in the pictures of a batch, int64 `n`, -1 where nobody said; None: of none it was said."""
+        if not self.subjects or not isinstance(self._sampler, PairedSampler):
+            return None
+        chosen = self._sampler.numbers(step, share)
+        return torch.from_numpy(np.where(chosen < 0, -1, self._subject_numbers[chosen])).to(device)
 
     def pictures(self, part: str, size: int, limit: int | None = None) -> Iterator[Pair]:
         """Evaluation pairs of a part of the split: shorter side reduced to `size`, centre crop; none without pairs.
@@ -203,6 +211,12 @@ class PictureSet:
         numbers = {label: number for number, label in enumerate(self._labels)}
         return np.array([numbers[item.label] if item.label else 0 for item in self.cache.items], dtype=np.int64)
 
+    @functools.cached_property
+    def _subject_numbers(self) -> np.ndarray:
+        """What is in each cached picture, int64, -1 where nobody said."""
+        numbers: dict[str | None, int] = {subject: number for number, subject in enumerate(self.subjects)}
+        return np.array([numbers.get(item.subject, -1) for item in self.cache.items], dtype=np.int64)
+
     @functools.cache  # noqa: B019 - one object lives as long as a run
     def _cache_of_size(self, size: int) -> PictureCache:
         if size == self.recipe.data.shorter_side:
@@ -276,11 +290,13 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
         if recipe.data.kind == "unpaired" and whose == " of domain B":
             where = recipe.data.path_b or where
         raise DataError(f"{where}: no readable picture{whose} is left to train on")
-    wanted = getattr(recipe.generator, "classes", 0)
-    if wanted and wanted != len(pictures.classes):
-        raise DataError(
-            f"{recipe.data.path}: has pictures of {len(pictures.classes)} classes, the recipe is for "
-            f"{wanted}: set generator.classes={len(pictures.classes)}, or data.label to where the "
-            "classes stand"
-        )
+    for section, wanted, found, said in (
+        ("generator", getattr(recipe.generator, "classes", 0), len(pictures.classes), "label"),
+        ("method", getattr(recipe.method, "classes", 0), len(pictures.subjects), "subject"),
+    ):
+        if wanted and wanted != found:
+            raise DataError(
+                f"{recipe.data.path}: has pictures of {found} classes, the recipe is for {wanted}: set "
+                f"{section}.classes={found}, or data.{said} to where the classes stand"
+            )
     return pictures

@@ -24,16 +24,8 @@ from tintype.atomic import atomic_path
 from tintype.data.arrays import array_note, close_arrays
 from tintype.data.cache import Progress, decode_item, target_header
 from tintype.data.fingerprint import Fingerprint, item_fingerprint
-from tintype.data.source import (
-    ARRAYS_SUFFIX,
-    Domain,
-    Item,
-    Picture,
-    SplitName,
-    data_path,
-    domain_pictures,
-    has_two_domains,
-)
+from tintype.data.paths import ARRAYS_SUFFIX, data_path
+from tintype.data.source import Domain, Item, Picture, SplitName, domain_pictures, has_two_domains
 from tintype.data.split import make_split
 from tintype.errors import DataError, ImageError, OutputError, UsageError
 from tintype.image.file import write_image

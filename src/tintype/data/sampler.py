@@ -216,6 +216,12 @@ class PairedSampler:
         revealing = (hint_generator(self._seed, *place) for place in self._places(step, share))
         return *batch, hints_from(target, self._codec, self._hints, revealing)
 
+    def numbers(self, step: int, share: tuple[int, int]) -> np.ndarray:
+        """Numbers of the pictures in a share of a batch, -1 for those of the second set."""
+        own, *others = self._sets
+        numbers = [int(own.pictures[index]) for _, index in own.places(step, share)]
+        return np.array(numbers + [-1 for other in others for _ in other.places(step, share)])
+
     def _places(self, step: int, share: tuple[int, int]) -> Iterator[tuple[int, int]]:
         """Epoch and index of each sample in a share of a batch, those of the second set apart."""
         return ((epoch, one.first + index) for one in self._sets for epoch, index in one.places(step, share))

@@ -26,7 +26,8 @@ from typing import Literal, NamedTuple
 
 from tintype.data.arrays import array_names, count_pictures
 from tintype.data.idx import has_idx, idx_pictures, is_idx
-from tintype.errors import DataError, UsageError
+from tintype.data.paths import data_folder, data_path
+from tintype.errors import DataError
 from tintype.image.file import find_pictures, picture_suffix
 from tintype.recipe.data import ColourData, DataSpec, FoldersData, LabelledData, SideBySideData, UnpairedData
 from tintype.recipe.schema import Direction
@@ -39,7 +40,6 @@ DOMAINS: tuple[Domain, Domain] = ("A", "B")
 Role = tuple[Domain | None, SplitName | None]
 """What an array or a folder is for; None: it is the only domain, or its split is still to be made."""
 
-ARRAYS_SUFFIX = ".npz"
 SPLIT_FOLDERS: dict[str, SplitName] = {
     "train": "train",
     "val": "validation",
@@ -48,7 +48,6 @@ SPLIT_FOLDERS: dict[str, SplitName] = {
     "test": "test",
 }
 _ROLE = re.compile(rf"({'|'.join(SPLIT_FOLDERS)})?_?([ab])?", re.IGNORECASE)
-_BUNDLED = "bundled:"
 _NAMED = 3  # names that an error lists before "..."
 
 
@@ -64,7 +63,8 @@ class Item:
         half: For side-by-side files: "ab" if the left half is the source, "ba" if the right one is.
         domain: For pictures without partners: which of the two domains they belong to; their names begin with it.
         entry: For a picture in an .npz or idx file, which is the target then: name of the array and position in it.
-        label: For a picture of a class: what the class is called.
+        label: For a picture of a class: what the class is called. Each class is divided for itself.
+        subject: For a colour picture of which it was said: what is in it.
     """
 
     name: str
@@ -75,6 +75,7 @@ class Item:
     domain: Domain | None = None
     entry: tuple[str, int] | None = None
     label: str | None = None
+    subject: str | None = None
 
 
 class Picture(NamedTuple):
@@ -84,56 +85,6 @@ class Picture(NamedTuple):
     path: Path
     entry: tuple[str, int] | None
     split: SplitName | None
-
-
-def bundled_folder(name: str) -> Path:
-    """Folder of a picture set that comes with the package.
-
-    Raises:
-        UsageError: There is no such set.
-    """
-    root = Path(__file__).parent / "bundled"
-    known = sorted(folder.name for folder in root.iterdir() if folder.is_dir())
-    if name not in known:
-        raise UsageError(
-            f"data.path: {_BUNDLED}{name} does not come with Tintype; there is {_listed(_BUNDLED + k for k in known)}"
-        )
-    return root / name
-
-
-def data_path(path: str, field: str = "data.path") -> Path:
-    """The folder or .npz file that a path of a recipe names, `~` and `bundled:NAME` allowed.
-
-    Raises:
-        UsageError: The path is empty or names an unknown bundled set.
-        DataError: There is no such folder or .npz file.
-    """
-    if path.lower().endswith(ARRAYS_SUFFIX):
-        file = Path(path).expanduser()
-        if file.is_file():
-            return file
-        if not file.is_dir():
-            raise DataError(f"{path}: no such file; {field} must name a folder of pictures or an .npz file of them")
-    return data_folder(path, field)
-
-
-def data_folder(path: str, field: str = "data.path") -> Path:
-    """The folder that a path of a recipe names: `bundled:NAME` or a folder on disk, `~` allowed.
-
-    Raises:
-        UsageError: The path is empty or names an unknown bundled set.
-        DataError: There is no such folder.
-    """
-    if not path:
-        raise UsageError(f"{field} is empty: give a folder of pictures, as in `tintype train RECIPE {field}=FOLDER`")
-    if path.startswith(_BUNDLED):
-        return bundled_folder(path.removeprefix(_BUNDLED))
-    folder = Path(path).expanduser()
-    if not folder.exists():
-        raise DataError(f"{path}: no such folder; {field} must name a folder of pictures")
-    if not folder.is_dir():
-        raise DataError(f"{path}: is a file; {field} must name a folder of pictures")
-    return folder
 
 
 def find_items(spec: DataSpec, field: str = "data.path") -> tuple[Item, ...]:
@@ -149,8 +100,9 @@ def find_items(spec: DataSpec, field: str = "data.path") -> tuple[Item, ...]:
     """
     match spec:
         case ColourData():
+            told = spec.subject == "folder"
             return tuple(
-                Item(name, path, split=split, entry=entry)
+                Item(name, path, split=split, entry=entry, subject=_folder_of(name, split) if told else None)
                 for name, path, entry, split in domain_pictures(data_path(spec.path, field))
             )
         case SideBySideData():
@@ -341,11 +293,10 @@ def _labelled_items(spec: LabelledData) -> tuple[Item, ...]:
             for one in idx_pictures(folder)
         )
     for name, path, split in _pictures_with_split(folder):
-        *folders, file = name.split("/")
         if spec.label == "folder":
-            label = "" if not folders or (split and len(folders) == 1) else folders[-1]
+            label = _folder_of(name, split) or ""
         else:
-            label = file.removesuffix(path.suffix).rpartition("_")[0]
+            label = name.rpartition("/")[2].removesuffix(path.suffix).rpartition("_")[0]
         items.append(Item(name, path, split=split, label=label))
         unnamed += [] if label else [name]
     if unnamed:
@@ -356,6 +307,12 @@ def _labelled_items(spec: LabelledData) -> tuple[Item, ...]:
             f"or use data.label={other}"
         )
     return tuple(items)
+
+
+def _folder_of(name: str, split: SplitName | None) -> str | None:
+    """The folder that a picture lies in, where that is not the whole set or a split of it."""
+    folders = name.split("/")[:-1]
+    return folders[-1] if len(folders) > (split is not None) else None
 
 
 def _by_stem(folder: Path) -> dict[str, tuple[str, Path, SplitName | None]]:

@@ -30,6 +30,9 @@ class Batch:
     hints: Tensor | None = None
     """Known chroma and where it is known, `n 3 h w` at the size of the source, for recipes that reveal some."""
 
+    subject: Tensor | None = None
+    """Numbers of what is in the pictures, int64 `n`, -1 where nobody said; for methods that have them told."""
+
     @property
     def told(self) -> dict[str, Tensor]:
         """What a generator is told of the target, by the names of its arguments."""

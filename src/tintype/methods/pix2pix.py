@@ -19,13 +19,15 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tintype import losses
-from tintype.image.codec import build_codec
+from tintype.image.codec import LabSpace, build_codec
+from tintype.methods.class_head import ClassHead, class_loss
+from tintype.methods.display import DisplayTerms
 from tintype.methods.game import discriminator_terms
 from tintype.methods.method import Batch, Peers, Phase
 from tintype.methods.noise import draw_noise, latent_loss, nearest_noise
 from tintype.methods.perceptual import open_perceptual
 from tintype.methods.teacher import Teacher, require_teacher, teacher_memory
-from tintype.networks import build_discriminator, build_generator, build_latent_encoder
+from tintype.networks import UNet, build_discriminator, build_generator, build_latent_encoder
 from tintype.recipe.methods import Pix2PixSpec
 from tintype.recipe.schema import Recipe
 
@@ -36,6 +38,8 @@ class Made:
 
     target: Tensor
     noise: Tensor | None = None
+    classes: Tensor | None = None
+    """Logits `n classes` of what is in the source."""
 
 
 class Pix2Pix:
@@ -51,11 +55,20 @@ class Pix2Pix:
         self._health: dict[str, Tensor] = {}
         if spec.lambda_latent > 0:
             self.networks["encoder"] = build_latent_encoder(recipe)
+        if spec.classes:
+            generator = self.networks["generator"]
+            assert isinstance(generator, UNet)  # the schema demands it
+            self.networks["classes"] = ClassHead(generator.map_channels[-2:], spec.classes)
         self.phases: tuple[Phase, ...] = (Phase("generator", tuple(self.networks), "generator"),)
         if self.spec.lambda_adversarial > 0:
             alone = None if spec.conditional else build_codec(recipe).target_channels
             self.networks["discriminator"] = build_discriminator(recipe, alone)
             self.phases = (Phase("discriminator", ("discriminator",), "discriminator"), *self.phases)
+        self._display: DisplayTerms | None = None
+        if spec.measures_display:
+            codec = build_codec(recipe)
+            assert isinstance(codec, LabSpace)  # the schema demands it
+            self._display = DisplayTerms(codec, spec)
         self._perceptual = open_perceptual(spec.perceptual) if spec.lambda_perceptual > 0 else None
         self.teacher: Teacher | None = None
 
@@ -74,7 +87,10 @@ class Pix2Pix:
 
     def forward(self, batch: Batch) -> Made:
         """The generated target."""
-        generator = self.networks["generator"]
+        generator: Any = self.networks["generator"]
+        if self.spec.classes:
+            maps = generator.encode(batch.source, **batch.told)
+            return Made(generator.decode(*maps), classes=self.networks["classes"](*maps[-2:]))
         if not self._latent:
             return Made(generator(batch.source, **batch.told))
         drawn = draw_noise(batch, self._latent, self._seed, self._peers, times=self.spec.candidates)
@@ -108,6 +124,10 @@ class Pix2Pix:
             terms["g/l2"] = spec.lambda_l2 * F.mse_loss(out.target, batch.target)
         if spec.lambda_log > 0:
             terms["g/log"] = spec.lambda_log * losses.log_error(out.target, batch.target)
+        if self._display is not None:
+            terms |= self._display.loss(batch, out.target)
+        if out.classes is not None and batch.subject is not None:
+            terms["g/class"] = spec.lambda_class * class_loss(out.classes, batch.subject)
         if self.teacher is not None and spec.lambda_teacher > 0:
             terms["g/teacher"] = spec.lambda_teacher * self.teacher.loss(out.target, batch)
         if self._perceptual is not None and joined:

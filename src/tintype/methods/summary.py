@@ -82,7 +82,8 @@ def summarise(recipe: Recipe) -> list[NetworkSummary]:
         method.loss(phase.name, batch, out)
     for suffix, name in method.exports.items():
         if name not in seen:  # a method that trains its two halves apart
-            method.networks[name](batch.target if suffix == "_ba" else batch.source)
+            shown, told = (batch.target, {}) if suffix == "_ba" else (batch.source, batch.told)
+            method.networks[name](shown, **told)
     for handle in handles:
         handle.remove()
     summaries = []

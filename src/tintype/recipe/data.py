@@ -137,6 +137,11 @@ class ColourData(_DataBase):
         "never held out. Copies of held-out pictures among them are passed over.",
     )
     more_share: float = Field(0.5, gt=0, lt=1, description="Part of each batch that is taken from `more`.")
+    subject: Literal["none", "folder"] = Field(
+        "none",
+        description="What is in a picture, for method.classes: nobody says, or the folder that it lies in. It changes "
+        "nothing about the split, and is not known of pictures in no folder and of those of `more`.",
+    )
     damage: DamageSpec = DamageSpec()
     hints: HintsSpec = HintsSpec()
 

@@ -25,6 +25,12 @@ VIVIDNESS = (
 )
 
 
+COLOURFULNESS = (
+    "Share of the truth's colourfulness (Hasler & Suesstrunk 2003) that the results of a batch are to have together, "
+    "but for those with hints; it is spent where it costs the other terms least. 0: whatever these lead to. Needs "
+    "codec.kind=lab."
+)
+
 LAMBDA_LATENT = (
     "Weight of the mean absolute error of the noise z that an encoder tells from the result, so that z stays in use "
     "(Zhu et al. 2017b); 0: no encoder. Needs generator.noise=input."
@@ -55,6 +61,23 @@ class Pix2PixSpec(Section):
         description="Weight of the mean, over pictures, of the logarithm of their mean squared error in model space: "
         "what a mean of PSNR measures.",
     )
+    lambda_display: float = Field(
+        0.0,
+        ge=0,
+        description="The same logarithm of the error in display space, where PSNR is measured. Needs codec.kind=lab.",
+    )
+    colourfulness: float = Field(0.0, ge=0, le=2, description=COLOURFULNESS)
+    lambda_colourfulness: float = Field(
+        5.0, gt=0, description="Weight of the squared distance to that share; heavy enough to reach it nearly."
+    )
+    classes: int = Field(
+        0,
+        ge=0,
+        le=10_000,
+        description="Classes that the generator's encoder learns to tell beside, which data.subject gives, so that it "
+        "sees what is in a picture (after Iizuka et al. 2016); 0: none. Needs generator.kind=unet.",
+    )
+    lambda_class: float = Field(10.0, gt=0, description="Weight of the cross-entropy of these classes.")
     lambda_perceptual: float = Field(
         0.0,
         ge=0,
@@ -92,7 +115,7 @@ class Pix2PixSpec(Section):
 
     @model_validator(mode="after")
     def _has_a_loss(self) -> Pix2PixSpec:
-        pixels = self.lambda_l1, self.lambda_l2, self.lambda_log
+        pixels = self.lambda_l1, self.lambda_l2, self.lambda_log, self.lambda_display
         if not any((self.lambda_adversarial, self.lambda_perceptual, *pixels)):
             raise ValueError(
                 "lambda_adversarial and lambda_l1 are both 0: the generator would have nothing to learn from"
@@ -102,6 +125,11 @@ class Pix2PixSpec(Section):
         if self.begins_with_l1 and not any(pixels):
             raise ValueError("lambda_l1 is 0: the stage of L1 alone would have nothing to learn from")
         return self
+
+    @property
+    def measures_display(self) -> bool:
+        """Whether a term looks at the finished picture."""
+        return self.lambda_display > 0 or self.colourfulness > 0
 
     @property
     def begins_with_l1(self) -> bool:

@@ -18,6 +18,7 @@ from tintype.recipe.data import DataSpec, Direction
 from tintype.recipe.enlarging import EnlargeCodec
 from tintype.recipe.methods import CutSpec, CycleGanSpec, MethodSpec, Pix2PixSpec, UnitSpec
 from tintype.recipe.networks import DiscriminatorSpec, GeneratorSpec, InputName, PatchGanSpec, UNetSpec
+from tintype.recipe.rules_colour import check_colour_terms
 from tintype.recipe.rules_encoders import check_damage, check_encoder
 from tintype.recipe.rules_gan import check_gan
 from tintype.recipe.rules_hints import check_hints
@@ -296,6 +297,7 @@ class Recipe(Section):
                 f"method.vividness weighs pixels by chroma, which codec.kind={self.codec.kind} does not predict: "
                 "use codec.kind=lab, or method.vividness=0"
             )
+        check_colour_terms(self)
         return self
 
     @property

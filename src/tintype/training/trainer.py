@@ -206,11 +206,14 @@ class Trainer:
     def train_step(self) -> None:
         """One batch through all phases that are due."""
         self.encoders.hold(self.step)
-        source, target, *hints = (
+        wanted = self.step, self.fabric.device, self.team.share
+        source, target, *others = (
             part.contiguous(memory_format=self.memory_format) if part.ndim == 4 else part  # a class has no layout
-            for part in self.data.batch(self.step, self.fabric.device, self.team.share)
+            for part in self.data.batch(*wanted)
         )
-        batch = Batch(source, target, self.step, self.step / steps_per_epoch(self.recipe, self.data.count), *hints)
+        epoch = self.step / steps_per_epoch(self.recipe, self.data.count)
+        hints, subject = others[0] if others else None, self.data.subjects_of(*wanted)
+        batch = Batch(source, target, self.step, epoch, hints, subject)
         factor = rate_factor(self.recipe, self.step, self.data.count)
         with self.fabric.autocast():
             out = self.method.forward(batch)
