@@ -41,7 +41,7 @@ def main(data: Path, out: Path) -> None:
             if side != "train":
                 left[side] -= len(group)
             for picture in group:
-                place(data / name / picture, out / side / name / subject_of(picture) / Path(picture).name)
+                place(data / name / picture, out / side / name / subject_of(picture) / picture)
     split = open_data(load_recipe("hubble-lab", [f"data.path={data / 'hubble'}"])).split
     for picture in split.train:
         place(data / "hubble" / picture, out / "train" / "hubble" / picture)

@@ -31,6 +31,7 @@ from tintype.recipe.schema import Recipe
 FOLDERS = {"flowers": "flowers", "faces": "faces", "fashion": "fashion_mnist", "photos": "caltech101"}
 """By the first word of a recipe's name; the others have pictures of their own or are in the list below."""
 OTHERS = {"caltech101-lab": "caltech101"}
+IN_FOLDERS = "caltech101_in_folders"
 SIZES = "embedding_size: 64, hidden_sizes: [64, 128, 256, 512], depths: [2, 2, 2, 2]"
 BACKBONE = f"{{model_type: resnet, {SIZES}, layer_type: basic}}"
 
@@ -43,6 +44,9 @@ def overrides_of(name: str, recipe: Recipe, data: Path, pictures: Path, steps: i
     found += [f"training.batch_size={min(2, recipe.training.batch_size)}"]
     if folder := FOLDERS.get(name.split("-")[0], OTHERS.get(name)):
         found.append(f"data.path={pictures / folder}")
+    if getattr(recipe.method, "classes", 0):
+        folders = [*(pictures / IN_FOLDERS).iterdir()]
+        found += [f"data.path={pictures / IN_FOLDERS}", f"method.classes={len(folders)}"]
     if name == "caltech101-classifier":  # which needs every class
         found.append(f"data.path={data / 'caltech101'}")
     if recipe.data.kind == "unpaired":
@@ -100,6 +104,10 @@ def some_of(data: Path, folder: Path, most: int) -> None:
                 target.with_suffix("").write_bytes(first_of(gzip.decompress(file.read_bytes()), 20 * most))
             else:
                 shutil.copyfile(file, target)
+    for file in (folder / "caltech101").iterdir():  # CLASS_image_0001.jpg
+        target = folder / IN_FOLDERS / file.name.rpartition("_image_")[0] / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, target)
 
 
 def first_of(idx: bytes, count: int) -> bytes:

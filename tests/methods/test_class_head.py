@@ -27,7 +27,7 @@ def test_the_term_carries_its_weight_and_reaches_the_encoder_alone() -> None:
     out = method.forward(batch)
     terms = method.loss("generator", batch, out)
     assert list(terms) == ["g/l1", "g/class"]
-    assert terms["g/class"].item() == pytest.approx(7 * class_loss(out.classes, batch.subject).item(), rel=1e-5)
+    assert terms["g/class"].item() == pytest.approx(7 * class_loss(out.class_logits, batch.subject).item(), rel=1e-5)
     terms["g/class"].backward()
     generator = method.networks["generator"]
     assert all(parameter.grad is not None for parameter in generator.down.parameters())
@@ -36,7 +36,7 @@ def test_the_term_carries_its_weight_and_reaches_the_encoder_alone() -> None:
 
 def test_the_layer_is_trained_with_the_generator_and_not_shipped() -> None:
     method = a_method()
-    assert method.phases[0].networks == ("generator", "classes")
+    assert method.phases[0].networks == ("generator", "class_head")
     assert method.exports == {"": "generator"}
 
 

@@ -8,7 +8,7 @@ import torch
 
 from tintype.image.codec import LabSpace
 from tintype.methods import Batch, build_method
-from tintype.methods.display import DISPLAY_FLOOR, colourfulness, display
+from tintype.methods.display import DISPLAY_FLOOR, LEAST_COLOUR, DisplayTerms, colourfulness, display
 from tintype.metrics import colour
 from tintype.recipe import load_recipe
 
@@ -21,7 +21,7 @@ def some_chroma(pictures: int = 3, side: int = 8) -> tuple[torch.Tensor, torch.T
     return source, torch.randn(pictures, 2, side, side, generator=random) * 0.05
 
 
-def test_what_is_looked_at_is_the_picture_that_the_codec_makes() -> None:
+def test_what_is_looked_at_is_the_picture_that_the_codec_makes_of_colours_that_srgb_has() -> None:
     source, chroma = some_chroma()
     lightness = (source.numpy() + 1) * 50
     torch.testing.assert_close(
@@ -39,7 +39,7 @@ def terms_of(*overrides: str) -> tuple[dict[str, torch.Tensor], Batch, torch.Ten
     torch.manual_seed(0)
     plain = ["method.lambda_adversarial=0", "method.lambda_l1=0"]
     method = build_method(load_recipe("tiny", [*plain, *overrides]))
-    batch = Batch(torch.rand(2, 1, 32, 32) * 2 - 1, (torch.rand(2, 2, 16, 16) - 0.5) * 0.2)
+    batch = Batch(torch.rand(2, 1, 32, 32) * 2 - 1, (torch.rand(2, 2, 16, 16) - 0.5) * 0.6)
     out = method.forward(batch)
     return method.loss("generator", batch, out), batch, out.target
 
@@ -51,8 +51,18 @@ def test_the_terms_carry_their_weights_and_their_names() -> None:
     ours, truth = display(CODEC, source, made), display(CODEC, source, batch.target)
     errors = [np.log(((a - b) ** 2).mean().item() + DISPLAY_FLOOR) for a, b in zip(ours, truth, strict=True)]
     assert terms["g/display"].item() == pytest.approx(2 * np.mean(errors), rel=1e-5)
+    assert colourfulness(truth).mean() > LEAST_COLOUR
     share = (colourfulness(ours).mean() / colourfulness(truth).mean()).item()
     assert terms["g/colourfulness"].item() == pytest.approx(5 * (share - 0.5) ** 2, rel=1e-4)
+
+
+def test_a_grey_truth_asks_for_grey_and_outweighs_nothing() -> None:
+    spec = load_recipe("tiny", ["method.lambda_adversarial=0", "method.colourfulness=0.5"]).method
+    source, made = some_chroma()
+    batch = Batch(torch.nn.functional.interpolate(source, scale_factor=2.0), torch.zeros_like(made))
+    terms, seen = DisplayTerms(CODEC, spec), colourfulness(display(CODEC, source, made)).mean().item()
+    assert terms.loss(batch, made)["g/colourfulness"].item() == pytest.approx(5 * (seen / LEAST_COLOUR) ** 2, rel=1e-2)
+    assert terms.loss(batch, batch.target)["g/colourfulness"].item() < 1e-4
 
 
 def test_pictures_of_which_hints_tell_colours_do_not_count_for_the_share() -> None:
@@ -90,13 +100,16 @@ def test_a_grey_result_learns_too_where_roots_and_logarithms_have_no_slope() -> 
 
 
 def test_the_share_of_colour_that_is_asked_for_is_reached() -> None:
+    spec = load_recipe("tiny", ["method.lambda_adversarial=0", "method.colourfulness=0.6"]).method
     source, truth = some_chroma(side=16)
+    truth = truth * 3
+    batch, terms = Batch(torch.nn.functional.interpolate(source, scale_factor=2.0), truth), DisplayTerms(CODEC, spec)
     made = (truth * 0.2).requires_grad_()
-    optimiser = torch.optim.Adam([made], lr=2e-3)
-    whole = colourfulness(display(CODEC, source, truth)).mean()
+    optimiser = torch.optim.Adam([made], lr=5e-3)
     for _ in range(60):
-        share = colourfulness(display(CODEC, source, made)).mean() / whole
         optimiser.zero_grad()
-        (share - 0.6).square().backward()
+        terms.loss(batch, made)["g/colourfulness"].backward()
         optimiser.step()
-    assert share.item() == pytest.approx(0.6, abs=0.05)
+    ours, theirs = (colourfulness(display(CODEC, source, chroma)).mean() for chroma in (made, truth))
+    assert theirs > LEAST_COLOUR
+    assert (ours / theirs).item() == pytest.approx(0.6, abs=0.05)

@@ -16,6 +16,7 @@ RGB = "codec={kind: rgb, source: grey}"
     [
         (["method.colourfulness=0.5", RGB], "method.colourfulness .* codec.kind=rgb makes whole"),
         (["method.lambda_display=1", RGB], "method.lambda_display .* codec.kind=rgb makes whole"),
+        ([*TOLD, "method.classes=1"], "one class is nothing to tell"),
         (["method.classes=3"], "method.classes needs data.subject=folder, got none"),
         ([*TOLD, RGB, "generator.kind=resnet"], "method.classes needs generator.kind=unet, got resnet"),
         (

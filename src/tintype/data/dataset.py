@@ -7,6 +7,7 @@ Which samples make a batch is the business of `sampler.py`; where pictures come 
 from __future__ import annotations
 
 import functools
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -100,6 +101,15 @@ class PictureSet:
             share: Which of how many equal parts of the batch; default: all of it.
         """
         return self._sampler.batch(step, device, share)
+
+    @property
+    def subjects_digest(self) -> str:
+        """16 hexadecimal digits that change when anything else is said of a picture; empty where nothing is."""
+        if not self.subjects:
+            return ""
+        both = zip(self.cache.fingerprints, self.cache.items, strict=True)
+        said = sorted(f"{one.sha256} {item.subject}" for one, item in both)
+        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
     def subjects_of(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> Tensor | None:
         """Numbers of what is in the pictures of a batch, int64 `n`, -1 where nobody said; None: of none it was said."""
@@ -290,13 +300,13 @@ def open_data(recipe: Recipe, progress: Progress | None = None) -> PictureSet:
         if recipe.data.kind == "unpaired" and whose == " of domain B":
             where = recipe.data.path_b or where
         raise DataError(f"{where}: no readable picture{whose} is left to train on")
-    for section, wanted, found, said in (
-        ("generator", getattr(recipe.generator, "classes", 0), len(pictures.classes), "label"),
-        ("method", getattr(recipe.method, "classes", 0), len(pictures.subjects), "subject"),
+    for section, wanted, found, other in (
+        ("generator", getattr(recipe.generator, "classes", 0), len(pictures.classes), "data.label to where they stand"),
+        ("method", getattr(recipe.method, "classes", 0), len(pictures.subjects), "make a folder for each"),
     ):
         if wanted and wanted != found:
             raise DataError(
                 f"{recipe.data.path}: has pictures of {found} classes, the recipe is for {wanted}: set "
-                f"{section}.classes={found}, or data.{said} to where the classes stand"
+                f"{section}.classes={found}, or {other}"
             )
     return pictures

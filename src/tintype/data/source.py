@@ -2,7 +2,8 @@
 
 Five layouts, named by `data.kind`:
 
-    colour          FOLDER/**/picture                   the source is made from the target later
+    colour          FOLDER/**/picture                   the source is made from the target later; with
+                    FOLDER/**/SUBJECT/picture           `data.subject=folder` the folder says what is in it
     folders         FOLDER/A/**/name.*, FOLDER/B/**/name.*, or `path` and `path_b`; paired by path without suffix
     side_by_side    FOLDER/**/picture                   A in the left half, B in the right one
     unpaired        FOLDER/trainA/**/picture, FOLDER/trainB/..., any of valA, valB, testA, testB; or FOLDER/A and
@@ -102,7 +103,13 @@ def find_items(spec: DataSpec, field: str = "data.path") -> tuple[Item, ...]:
         case ColourData():
             told = spec.subject == "folder"
             return tuple(
-                Item(name, path, split=split, entry=entry, subject=_folder_of(name, split) if told else None)
+                Item(
+                    name,
+                    path,
+                    split=split,
+                    entry=entry,
+                    subject=_folder_of(name, split) if told and entry is None else None,
+                )
                 for name, path, entry, split in domain_pictures(data_path(spec.path, field))
             )
         case SideBySideData():

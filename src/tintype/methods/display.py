@@ -18,13 +18,17 @@ from tintype.recipe.methods import Pix2PixSpec
 
 DISPLAY_FLOOR = 3e-4
 """Mean squared error of display space below which a picture counts as right: 35 dB."""
+LEAST_COLOUR = 0.1
+"""Mean colourfulness that a truth counts as at least: a share of hardly any colour would outweigh all else."""
 _TINY = 1e-8  # a root has no slope at 0
 
 
 class DisplayTerms:
     """`g/display` and `g/colourfulness` of a batch whose targets are chroma.
 
-    Pictures of which hints tell some colours do not count for the share of colour.
+    The share of colour is that of the pictures of a batch together, in each process by itself, but for those of which
+    hints tell some colours; and of what the network says, before `inference.boldness`. Colours that sRGB does not have
+    are clipped channel by channel here, while a codec keeps their luminance.
 
     Args:
         codec: What source and target are encoded by.
@@ -52,9 +56,10 @@ class DisplayTerms:
             guessed = torch.ones(len(made), device=made.device)
             if batch.hints is not None:  # where colours are told, being colourful is easy
                 guessed = 1 - batch.hints[:, 2].amax(dim=(1, 2)).float()
-            ours, theirs = ((colourfulness(shown) * guessed).sum() for shown in (made, truth))
-            distance = ours / theirs.clamp(min=_TINY) - spec.colourfulness
-            terms["g/colourfulness"] = spec.lambda_colourfulness * distance.square() * guessed.amax()
+            count = guessed.sum().clamp(min=1)
+            ours, theirs = ((colourfulness(shown) * guessed).sum() / count for shown in (made, truth))
+            distance = (ours - spec.colourfulness * theirs) / theirs.clamp(min=LEAST_COLOUR)
+            terms["g/colourfulness"] = spec.lambda_colourfulness * distance.square()
         return terms
 
 

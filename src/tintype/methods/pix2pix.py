@@ -38,7 +38,7 @@ class Made:
 
     target: Tensor
     noise: Tensor | None = None
-    classes: Tensor | None = None
+    class_logits: Tensor | None = None
     """Logits `n classes` of what is in the source."""
 
 
@@ -58,7 +58,7 @@ class Pix2Pix:
         if spec.classes:
             generator = self.networks["generator"]
             assert isinstance(generator, UNet)  # the schema demands it
-            self.networks["classes"] = ClassHead(generator.map_channels[-2:], spec.classes)
+            self.networks["class_head"] = ClassHead(generator.map_channels[-2:], spec.classes)
         self.phases: tuple[Phase, ...] = (Phase("generator", tuple(self.networks), "generator"),)
         if self.spec.lambda_adversarial > 0:
             alone = None if spec.conditional else build_codec(recipe).target_channels
@@ -90,7 +90,7 @@ class Pix2Pix:
         generator: Any = self.networks["generator"]
         if self.spec.classes:
             maps = generator.encode(batch.source, **batch.told)
-            return Made(generator.decode(*maps), classes=self.networks["classes"](*maps[-2:]))
+            return Made(generator.decode(*maps), class_logits=self.networks["class_head"](*maps[-2:]))
         if not self._latent:
             return Made(generator(batch.source, **batch.told))
         drawn = draw_noise(batch, self._latent, self._seed, self._peers, times=self.spec.candidates)
@@ -126,8 +126,8 @@ class Pix2Pix:
             terms["g/log"] = spec.lambda_log * losses.log_error(out.target, batch.target)
         if self._display is not None:
             terms |= self._display.loss(batch, out.target)
-        if out.classes is not None and batch.subject is not None:
-            terms["g/class"] = spec.lambda_class * class_loss(out.classes, batch.subject)
+        if out.class_logits is not None and batch.subject is not None:
+            terms["g/class"] = spec.lambda_class * class_loss(out.class_logits, batch.subject)
         if self.teacher is not None and spec.lambda_teacher > 0:
             terms["g/teacher"] = spec.lambda_teacher * self.teacher.loss(out.target, batch)
         if self._perceptual is not None and joined:

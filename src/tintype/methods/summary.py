@@ -81,7 +81,7 @@ def summarise(recipe: Recipe) -> list[NetworkSummary]:
     for phase in method.phases:
         method.loss(phase.name, batch, out)
     for suffix, name in method.exports.items():
-        if name not in seen:  # a method that trains its two halves apart
+        if name not in seen:  # the method calls its two halves one by one
             shown, told = (batch.target, {}) if suffix == "_ba" else (batch.source, batch.told)
             method.networks[name](shown, **told)
     for handle in handles:

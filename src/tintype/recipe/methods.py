@@ -97,8 +97,8 @@ class Pix2PixSpec(Section):
     l1_steps: int = Field(
         0,
         ge=0,
-        description="Steps at the start with L1 (and L2) alone, before the discriminator, its term and the perceptual "
-        "one join.",
+        description="Steps at the start with L1 (and what else compares with the truth) alone, before the "
+        "discriminator, its term and the perceptual one join.",
     )
     l1_epochs: float = Field(0.0, ge=0, description="The same in passes over the training pictures; give one of them.")
     candidates: int = Field(

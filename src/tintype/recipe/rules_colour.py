@@ -22,6 +22,8 @@ def check_colour_terms(recipe: Recipe) -> None:
             "method.lambda_display and method.colourfulness look at predicted chroma on the finished picture, which "
             f"codec.kind={recipe.codec.kind} makes whole: use codec.kind=lab, or set both to 0"
         )
+    if method.classes == 1:
+        raise ValueError("method.classes=1: one class is nothing to tell; set it to 0, or to as many as there are")
     if not method.classes:
         return
     for field, given, needed in (

@@ -67,7 +67,8 @@ def train(
         say.begin("reading pictures", None)
         data = team.one_a_host_first(lambda: open_data(resolved, progress=say.update))
         say.end()
-        team.require_equal({"recipe": _without_paths(resolved).digest, "set of pictures": data.split.digest})
+        seen = {"set of pictures": data.split.digest, "naming of what is in the pictures": data.subjects_digest}
+        team.require_equal({"recipe": _without_paths(resolved).digest, **seen})
         if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
             raise RecipeMismatchError(
                 f"{run.root}: is a run of {total_steps(old, data.count)} steps, "
@@ -147,6 +148,11 @@ def _keep_split(run: RunDir, data: PictureSet, new: bool) -> None:
         raise DataError(
             f"{data.recipe.data.path}: the pictures changed since {run.root} began "
             f"(split {split.digest} then, {data.split.digest} now); restore them or train into a new --out"
+        )
+    if data.subjects and files != data.files():
+        raise DataError(
+            f"{data.recipe.data.path}: pictures were moved or renamed since {run.root} began, and their folders "
+            "say what is in them (data.subject=folder); put them back or train into a new --out"
         )
     if sorted(files[name] for name in split.more) != sorted(data.hashes("more")):
         raise DataError(

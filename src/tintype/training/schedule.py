@@ -59,6 +59,8 @@ def idle_settings(recipe: Recipe) -> list[str]:
             notes.append("method.teacher has no effect: method.lambda_teacher is 0")
         elif not method.teacher and method.lambda_teacher != type(method).model_fields["lambda_teacher"].default:
             notes.append("method.lambda_teacher has no effect: method.teacher names none")
+    if getattr(recipe.data, "subject", "none") != "none" and not getattr(method, "classes", 0):
+        notes.append("data.subject has no effect: it is for method.classes, which is 0")
     if generator.kind == "unet" and generator.levels == 2 and generator.dropout > 0:
         notes.append("generator.dropout has no effect: a U-Net of 2 levels has no middle blocks")
     if recipe.optimiser.encoder_lr == 0 and not method.init_from and getattr(generator, "weights", "none") == "none":
