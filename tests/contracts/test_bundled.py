@@ -19,9 +19,9 @@ from tintype.inference.translator import Translator
 from tintype.recipe import load_recipe, preset_names
 
 FILES = {f"{name}{suffix}" for name in BUNDLED for suffix in (".onnx", ".safetensors", ".md")}
-MOST_TO_USE = 22e6
+MOST_TO_USE = 18e6
 """Bytes of all graphs and cards."""
-MOST = 44e6
+MOST = 35e6
 """Bytes of all files, the weights for further training among them."""
 SECTIONS = (
     "How it was made",
