@@ -6,9 +6,11 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: two workers on two cores
 
+import functools
 import gzip
 import signal
 import struct
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -56,6 +58,16 @@ def pictures(tmp_path: Path) -> Path:
     for number in range(12):
         write_image(folder / f"{number:02d}.png", make_picture(number))
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def known_operators() -> None:
+    """Let torch's exporter list what ONNX can compute once, not for each graph: half a second each."""
+    if "torch" not in sys.modules:
+        return
+    from torch.onnx._internal.exporter._registration import ONNXRegistry
+
+    ONNXRegistry.from_torchlib = staticmethod(functools.cache(ONNXRegistry.from_torchlib))
 
 
 @pytest.fixture
