@@ -23,6 +23,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from colouriser_data import place, subject_of
 from kill_and_resume import Kill, command, differences, kill, read_everything
 
 from tintype.recipe import load_recipe, preset_names
@@ -104,10 +105,8 @@ def some_of(data: Path, folder: Path, most: int) -> None:
                 target.with_suffix("").write_bytes(first_of(gzip.decompress(file.read_bytes()), 20 * most))
             else:
                 shutil.copyfile(file, target)
-    for file in (folder / "caltech101").iterdir():  # CLASS_image_0001.jpg
-        target = folder / IN_FOLDERS / file.name.rpartition("_image_")[0] / file.name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(file, target)
+    for file in (folder / "caltech101").iterdir():
+        place(file, folder / IN_FOLDERS / subject_of(file.name) / file.name)
 
 
 def first_of(idx: bytes, count: int) -> bytes:

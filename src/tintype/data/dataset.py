@@ -7,7 +7,6 @@ Which samples make a batch is the business of `sampler.py`; where pictures come 
 from __future__ import annotations
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -101,15 +100,6 @@ class PictureSet:
             share: Which of how many equal parts of the batch; default: all of it.
         """
         return self._sampler.batch(step, device, share)
-
-    @property
-    def subjects_digest(self) -> str:
-        """16 hexadecimal digits that change when anything else is said of a picture; empty where nothing is."""
-        if not self.subjects:
-            return ""
-        both = zip(self.cache.fingerprints, self.cache.items, strict=True)
-        said = sorted(f"{one.sha256} {item.subject}" for one, item in both)
-        return hashlib.sha256("\n".join(said).encode()).hexdigest()[:16]
 
     def subjects_of(self, step: int, device: torch.device, share: tuple[int, int] = (0, 1)) -> Tensor | None:
         """Numbers of what is in the pictures of a batch, int64 `n`, -1 where nobody said; None: of none it was said."""

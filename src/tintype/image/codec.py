@@ -34,6 +34,7 @@ from tintype.recipe.schema import Direction, GrayCodec, Grey, LabCodec, Recipe, 
 Look = Literal["rgb", "grey", "grey3"]
 """How a picture is shown to a network or made by it: in colour, as one grey channel, or as three equal ones."""
 
+_HALF_LIGHTNESS = 50  # L* that is 0 in model space
 _CHROMA_SCALE = 110  # the sRGB gamut reaches |a*| = 98 and |b*| = 108
 
 
@@ -222,7 +223,7 @@ class LabSpace:
 
     def encode_source(self, source: Array) -> Array:
         """See `Codec.encode_source`."""
-        return self.lightness(source) * (1 / 50) - 1
+        return self.lightness(source) * (1 / _HALF_LIGHTNESS) - 1
 
     def encode_target(self, target: Array) -> Array:
         """See `Codec.encode_target`; `h` and `w` must be multiples of the stride."""
@@ -246,6 +247,10 @@ class LabSpace:
         if source.shape[-3] == 3 and self.grey == "lab":
             return luminance(source)
         return grey_to_luminance(_as_grey(source, self.grey))
+
+    def shown_lightness(self, source: Array) -> Array:
+        """L* of a source in model space: `encode_source` undone."""
+        return (source + 1) * _HALF_LIGHTNESS
 
     def chroma(self, output: Array) -> Array:
         """a* and b* of what the network made, whatever the order of its axes."""

@@ -8,7 +8,6 @@ costs least: on pictures that are far off anyway, and on differences within a pi
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from tintype.image.codec import LabSpace
@@ -46,8 +45,7 @@ class DisplayTerms:
             output: Chroma in model space, as the target.
         """
         spec, terms = self._spec, {}
-        stride = self._codec.stride
-        source = F.avg_pool2d(batch.source, stride) if stride > 1 else batch.source
+        source = batch.source_at(self._codec.stride)
         made, truth = (display(self._codec, source, chroma) for chroma in (output, batch.target))
         if spec.lambda_display > 0:
             error = (made - truth).square().mean(dim=(1, 2, 3))
@@ -65,7 +63,7 @@ class DisplayTerms:
 
 def display(codec: LabSpace, source: Tensor, chroma: Tensor) -> Tensor:
     """Encoded luminance `n 1 h w` and chroma `n 2 h w` as display colours `n 3 h w`, clipped to [0, 1]."""
-    lab = torch.cat([(source.float() + 1) * 50, codec.chroma(chroma.float())], dim=1)
+    lab = torch.cat([codec.shown_lightness(source.float()), codec.chroma(chroma.float())], dim=1)
     return lab_to_rgb(lab).clamp(0, 1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 
@@ -32,6 +33,10 @@ class Batch:
 
     subject: Tensor | None = None
     """Numbers of what is in the pictures, int64 `n`, -1 where nobody said; for methods that have them told."""
+
+    def source_at(self, stride: int) -> Tensor:
+        """The source, reduced by area to the size of targets that are so many times smaller."""
+        return F.avg_pool2d(self.source, stride) if stride > 1 else self.source
 
     @property
     def told(self) -> dict[str, Tensor]:

@@ -142,5 +142,4 @@ class Pix2Pix:
         if self.enlargement > 1:
             larger = F.interpolate(batch.source, scale_factor=float(self.enlargement), mode="nearest")
             return self.networks["discriminator"](torch.cat([larger, target], dim=1))
-        condition = F.avg_pool2d(batch.source, self.stride) if self.stride > 1 else batch.source
-        return self.networks["discriminator"](torch.cat([condition, target], dim=1))
+        return self.networks["discriminator"](torch.cat([batch.source_at(self.stride), target], dim=1))

@@ -15,6 +15,7 @@ from tintype.errors import DataError, RecipeMismatchError
 from tintype.methods import Method, Pix2Pix, Regression, build_method
 from tintype.recipe import Recipe, load_recipe
 from tintype.training.backbones import with_architecture
+from tintype.training.held_out import combined_digest
 from tintype.training.journal import read_started
 from tintype.training.machine import keep_memory
 from tintype.training.outcome import conclude
@@ -67,7 +68,8 @@ def train(
         say.begin("reading pictures", None)
         data = team.one_a_host_first(lambda: open_data(resolved, progress=say.update))
         say.end()
-        seen = {"set of pictures": data.split.digest, "naming of what is in the pictures": data.subjects_digest}
+        named = combined_digest(f"{name} {content}" for name, content in data.files().items()) if data.subjects else ""
+        seen = {"set of pictures": data.split.digest, "naming of the pictures": named}
         team.require_equal({"recipe": _without_paths(resolved).digest, **seen})
         if old is not None and total_steps(resolved, data.count) < total_steps(old, data.count):
             raise RecipeMismatchError(
